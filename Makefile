@@ -1,0 +1,67 @@
+# Every target makes .venv and installs what it needs; nothing here needs root.
+#   make demo        train a network on handwritten digits on this machine's best device
+#   make test        the test suite, without torch
+#   make test-all    the same with torch as oracle (a large download)
+#   make lint        style, types, import contracts
+#   make docs        the documentation as a site, in site/
+
+PYTHON ?= python3
+VENV   ?= .venv
+JOBS   ?= 2
+PYTEST_FLAGS ?= -n $(JOBS) --dist worksteal
+
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help demo test test-all lint format docs hooks clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '/^#   make/s/^#   //p' Makefile
+
+demo: $(VENV)/.has-demo
+	$(BIN)/clnn demo digits
+
+test: $(VENV)/.has-test
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# Imported once first: a torch that does not load must fail here, not skip every comparison.
+test-all: $(VENV)/.has-test $(VENV)/.has-torch
+	$(BIN)/python -c "import torch"
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: $(VENV)/.has-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.has-lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.has-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+hooks: $(VENV)/.has-lint $(VENV)/.has-test
+	$(BIN)/pre-commit install
+
+clean:
+	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"clnn: expected Python 3.11 or newer, got " + sys.version.split()[0] + \
+		"; set PYTHON, as in: make PYTHON=python3.12 demo")'
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp per extra: a second call installs nothing, a changed pyproject.toml installs again.
+# `cpu` comes with what computes: it is an OpenCL device that pip alone brings, where there is one.
+$(VENV)/.has-demo $(VENV)/.has-test: $(VENV)/.has-%: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[cpu,$*]'
+	@touch $@
+
+$(VENV)/.has-lint $(VENV)/.has-docs $(VENV)/.has-torch: $(VENV)/.has-%: pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[$*]'
+	@touch $@
