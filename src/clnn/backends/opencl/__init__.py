@@ -1,0 +1,58 @@
+"""OpenCL backend: allocates outputs from specs, then calls the family's launch function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UnsupportedOpError
+from ...shapes import Spec
+from .. import collect
+from .discovery import DeviceInfo
+
+if TYPE_CHECKING:
+    from .runtime import Buffer
+
+
+class OpenCL:
+    """Runs ops as OpenCL kernels on one device."""
+
+    def __init__(self, info: DeviceInfo) -> None:
+        """Open the device."""
+        from .runtime import Runtime  # late, so that discovery works where pyopencl is missing
+
+        self.rt = Runtime(info)
+        self.impls = collect(__name__, __path__)
+
+    def upload(self, host: Any) -> Buffer:
+        """A copy of a NumPy array on the device; does not wait for queued work."""
+        return self.rt.upload(host)
+
+    def download(self, array: Buffer) -> Any:
+        """A NumPy array with the contents of `array`; waits for it."""
+        return self.rt.download(array)
+
+    def run(self, op: str, inputs: Sequence[Any], outs: Sequence[Spec], settings: dict[str, Any]) -> tuple[Any, ...]:
+        """Enqueue `op`; an implementation fills the outputs it is given, or returns arrays that alias inputs."""
+        impl = self.impls.get(op)
+        if impl is None:
+            raise UnsupportedOpError(f"{op}: no OpenCL kernel yet; the reference backend has one (device='cpu')")
+        rt = self.rt
+        if getattr(impl, "aliases", False):
+            got = impl(rt, *inputs, outs[0], **settings)
+            return got if isinstance(got, tuple) else (got,)
+        arrays = tuple([rt.empty(spec) for spec in outs])
+        impl(rt, *inputs, *arrays, **settings)
+        return arrays
+
+    def synchronize(self) -> None:
+        """Wait until all queued work is done."""
+        self.rt.finish()
+
+    def memory_stats(self) -> dict[str, int]:
+        """Bytes: allocated (in use), reserved (held from the device), peak (most ever allocated)."""
+        return self.rt.memory_stats()
+
+    def empty_cache(self) -> None:
+        """Give pooled memory that is not in use back to the device."""
+        self.rt.empty_cache()

@@ -1,0 +1,202 @@
+"""Host side of kernels/elementwise.cl.mako: one C expression per op, one plan per shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...dtypes import DType, accumulator, int32, result_type
+from ...shapes import Shape, number_spec
+from .. import implements
+from .runtime import Buffer, Runtime
+
+_PLANS = 4096  # remembered per expression; a plan is small, and shapes repeat
+
+
+def compute_dtype(kind: DType) -> DType:
+    """What a map over `kind` computes in: float32 for the half types, int32 for the small integers."""
+    if kind.category == 2:
+        return accumulator(kind)
+    return kind if kind == "int64" else int32
+
+
+def merge(shapes: list[Shape], out: Shape) -> tuple[Shape, list[tuple[bool, ...]], list[Shape]]:
+    """Fewest axes that describe the broadcast: sizes, and per operand which axes it has and its strides."""
+    rank = len(out)
+    full = [(1,) * (rank - len(s)) + s for s in shapes]
+    sizes: list[int] = []
+    has: list[tuple[bool, ...]] = []
+    for axis in range(rank):
+        if out[axis] == 1:
+            continue
+        here = tuple(s[axis] != 1 for s in full)
+        if has and has[-1] == here:
+            sizes[-1] *= out[axis]
+        else:
+            sizes.append(out[axis])
+            has.append(here)
+    if not sizes:
+        sizes, has = [1], [(True,) * len(shapes)]
+    pattern = [tuple(h[k] for h in has) for k in range(len(shapes))]
+    strides = []
+    for row in pattern:
+        step, own = 1, []
+        for n, there in zip(reversed(sizes), reversed(row), strict=True):
+            own.append(step if there else 0)
+            step *= n if there else 1
+        strides.append(tuple(reversed(own)))
+    return tuple(sizes), pattern, strides
+
+
+def chunking(rt: Runtime, n: int) -> tuple[int, int]:
+    """(work-group size, elements per work-item) to map over n elements."""
+    info = rt.info
+    if info.kind != "cpu":
+        return rt.wg, 1
+    per = -(-n // (4 * info.compute_units))
+    return rt.wg, min(max(-(-per // 64) * 64, 2048), 16384)
+
+
+def elementwise(expr: str, integer: str | None = None, *, by_input: bool = False) -> Callable[..., None]:
+    """A launcher that maps `expr` over its operands.
+
+    `integer` replaces `expr` when computing in integers. The compute type follows the output's dtype,
+    or the operands' if `by_input` or the output is bool. Settings become arguments, never source.
+    """
+    plans: dict[Any, Any] = {}
+
+    def launch(rt: Runtime, *arrays: Any, **settings: Any) -> None:
+        y = arrays[-1]
+        key = (rt, *[a.spec if type(a) is Buffer else type(a) for a in arrays])
+        plan = plans.get(key)
+        if plan is None:
+            if y.size == 0:
+                return
+            if len(plans) >= _PLANS:
+                plans.clear()
+            plan = plans[key] = _plan(rt, expr, integer, by_input, arrays, tuple(settings))
+        kernel, grid, group, tail = plan
+        flat = [a.mem if type(a) is Buffer else a for a in arrays]
+        flat += settings.values()
+        flat += tail
+        rt.enqueue(kernel, grid, group, flat)
+
+    return launch
+
+
+def _plan(rt: Runtime, expr: str, integer: str | None, by_input: bool, arrays: tuple[Any, ...],
+          settings: tuple[str, ...]) -> tuple[Any, Shape, Shape, Shape]:  # fmt: skip
+    *ins, y = arrays
+    specs = [a.spec if type(a) is Buffer else number_spec(a) for a in ins]
+    kind = y.dtype
+    if specs and (by_input or kind == "bool"):
+        kind = result_type((s.dtype, s.rank) for s in specs)
+    compute = compute_dtype(kind)
+    tensors = [k for k, a in enumerate(ins) if type(a) is Buffer]
+    # the output takes part in merging: it varies along every axis, so merged axes stay contiguous in it
+    sizes, rows, steps = merge([ins[k].shape for k in tensors], y.shape)
+    pattern: list[tuple[bool, ...]] = [()] * len(ins)
+    tail: list[int] = []
+    for k, row in zip(tensors, rows, strict=True):
+        pattern[k] = row
+    wg, chunk = chunking(rt, y.size)
+    tail = [y.size, chunk]
+    if len(sizes) > 1:
+        tail += sizes
+        for row, own in zip(rows, steps, strict=True):
+            tail += [s for s, there in zip(own[:-1], row[:-1], strict=True) if there]
+    if integer is not None and compute.category == 1:
+        expr = integer
+    kernel = rt.kernel("elementwise", "map", {
+        "expr": expr, "compute": compute.code, "out": y.dtype.code,
+        "inputs": tuple(s.dtype.code if k in tensors else None for k, s in enumerate(specs)),
+        "pattern": tuple(pattern[k] if k in tensors else (True,) * len(sizes) for k in range(len(ins))),
+        "settings": settings, "WG": wg, "libs": True,
+        "wide": max(a.size for a in arrays if type(a) is Buffer) >= 2**31,
+    })  # fmt: skip
+    items = -(-y.size // chunk)
+    return kernel, (-(-items // wg) * wg,), (wg,), tuple(tail)
+
+
+EXPRESSIONS = {
+    "add": "a0 + a1",
+    "sub": "a0 - a1",
+    "mul": "a0 * a1",
+    "div": "a0 / a1",
+    "floor_divide": "floor_div(a0, a1)",
+    "remainder": "floor_mod(a0, a1)",
+    "maximum": "isnan(a0) || a0 > a1 ? a0 : a1",
+    "minimum": "isnan(a0) || a0 < a1 ? a0 : a1",
+    "clamp_min": "isnan(a0) || a0 > a1 ? a0 : a1",
+    "clamp_max": "isnan(a0) || a0 < a1 ? a0 : a1",
+    "pow": "pow(a0, a1)",
+    "neg": "-a0",
+    "abs": "fabs(a0)",
+    "sign": "(T)(a0 > 0) - (T)(a0 < 0)",
+    "floor": "floor(a0)",
+    "ceil": "ceil(a0)",
+    "round": "rint(a0)",
+    "exp": "exp(a0)",
+    "expm1": "expm1(a0)",
+    "log": "log(a0)",
+    "log1p": "log1p(a0)",
+    "log2": "log2(a0)",
+    "log10": "log10(a0)",
+    "sqrt": "sqrt(a0)",
+    "rsqrt": "1 / sqrt(a0)",
+    "reciprocal": "1 / a0",
+    "sin": "sin(a0)",
+    "cos": "cos(a0)",
+    "tan": "tan(a0)",
+    "erf": "erf(a0)",
+    "div_grad": "-a0 * a1 / (a2 * a2)",
+    "pow_base_grad": "a2 == 0 ? (T)0 : a0 * a2 * pow(a1, a2 - 1)",
+    "pow_exponent_grad": "a1 == 0 && a2 >= 0 ? (T)0 : a0 * pow(a1, a2) * log(a1)",
+    "maximum_grad": "a0 * (a1 > a2 ? C(1.0) : a1 == a2 ? C(0.5) : C(0.0))",
+    "abs_grad": "a0 * ((T)(a1 > 0) - (T)(a1 < 0))",
+    "exp_grad": "a0 * a1",
+    "expm1_grad": "a0 * (a1 + 1)",
+    "log_grad": "a0 / a1",
+    "log1p_grad": "a0 / (a1 + 1)",
+    "log2_grad": "a0 / (a1 * C(0.69314718055994531))",
+    "log10_grad": "a0 / (a1 * C(2.30258509299404568))",
+    "sqrt_grad": "a0 / (2 * a1)",
+    "rsqrt_grad": "C(-0.5) * a0 * a1 * a1 * a1",
+    "reciprocal_grad": "-a0 * a1 * a1",
+    "sin_grad": "a0 * cos(a1)",
+    "cos_grad": "-a0 * sin(a1)",
+    "tan_grad": "a0 * (1 + a1 * a1)",
+    "erf_grad": "a0 * C(1.12837916709551257) * exp(-a1 * a1)",
+    "eq": "a0 == a1",
+    "ne": "a0 != a1",
+    "lt": "a0 < a1",
+    "le": "a0 <= a1",
+    "gt": "a0 > a1",
+    "ge": "a0 >= a1",
+    "logical_and": "a0 != 0 && a1 != 0",
+    "logical_or": "a0 != 0 || a1 != 0",
+    "logical_xor": "(a0 != 0) != (a1 != 0)",
+    "logical_not": "a0 == 0",
+    "isnan": "isnan(a0)",
+    "isinf": "isinf(a0)",
+    "isfinite": "isfinite(a0)",
+    "where": "a0 != 0 ? a1 : a2",
+}
+# what the same op is in integers, where C spells it otherwise
+INTEGERS = {
+    "maximum": "max(a0, a1)",
+    "minimum": "min(a0, a1)",
+    "clamp_min": "max(a0, a1)",
+    "clamp_max": "min(a0, a1)",
+    "pow": "pow_int(a0, a1)",
+    "abs": "a0 < 0 ? -a0 : a0",
+    "floor": "a0",
+    "ceil": "a0",
+    "round": "a0",
+    "isnan": "0",
+    "isinf": "0",
+    "isfinite": "1",
+}
+IMPLEMENTATIONS = {name: elementwise(expr, INTEGERS.get(name)) for name, expr in EXPRESSIONS.items()}
+
+cast = implements("cast")(elementwise("a0", by_input=True))

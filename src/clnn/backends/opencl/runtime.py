@@ -1,0 +1,209 @@
+"""One device: its context, queue, memory pool and compiled kernels."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pyopencl as cl
+from pyopencl.tools import ImmediateAllocator, MemoryPool
+
+from ...dtypes import dtype
+from ...errors import DeviceError, DTypeError, KernelBuildError, OutOfMemoryError
+from ...shapes import Shape, Spec
+from .discovery import DeviceInfo
+from .program import numbered, render, scalar_types
+
+_SCALARS = {"int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
+            "double": np.float64}  # fmt: skip
+_WIDE = 2**31 - 1
+_FLUSH_EVERY = 32  # launches; a device may sit idle until it is told that work is waiting
+
+
+class Buffer:
+    """Device memory holding a C-contiguous array of `spec`."""
+
+    __slots__ = ("mem", "spec")
+
+    def __init__(self, mem: Any, spec: Spec) -> None:
+        self.mem, self.spec = mem, spec
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes of the axes."""
+        return self.spec.shape
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the elements."""
+        return self.spec.dtype
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.spec.size
+
+
+class Runtime:
+    """Opens a device once; everything it compiles or allocates dies with it."""
+
+    def __init__(self, info: DeviceInfo) -> None:
+        """Create the context and one in-order queue."""
+        self.info = info
+        self.context = cl.Context([info.handle])
+        self.queue = cl.CommandQueue(self.context)
+        self.pool = MemoryPool(ImmediateAllocator(self.queue))
+        self.lock = threading.RLock()  # kernel objects hold their arguments; re-entrant: __del__ may allocate
+        self.wg = 1 if info.kind == "cpu" else min(256, info.max_group)  # work-group size of 1-D kernels
+        self.compilations = 0
+        self.poison = False  # tests fill fresh outputs with NaN, so an element nobody wrote is seen
+        self._peak = 0
+        self._pending = 0
+        self._kernels: dict[Hashable, Any] = {}
+        self._uploads: deque[tuple[Any, Any]] = deque()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
+
+    # --- memory -----------------------------------------------------------------------------
+
+    def empty(self, spec: Spec) -> Buffer:
+        """Uninitialised memory for `spec`; raises OutOfMemoryError, or DTypeError for a missing float64."""
+        if spec.dtype == "float64" and not self.info.fp64:
+            raise DTypeError(f"{self.info.name}: expected a dtype other than float64, which this device lacks")
+        nbytes = max(spec.nbytes, 4)
+        if nbytes > self.info.max_alloc:
+            raise self._out_of_memory(nbytes, f"at most {self.info.max_alloc} bytes in one array")
+        try:
+            mem = self.pool.allocate(nbytes)
+        except (cl.MemoryError, cl.RuntimeError) as exc:
+            self.empty_cache()
+            try:
+                mem = self.pool.allocate(nbytes)
+            except (cl.MemoryError, cl.RuntimeError):
+                raise self._out_of_memory(nbytes, "memory that is free") from exc
+        active = self.pool.active_bytes
+        if active > self._peak:
+            self._peak = active
+        if self.poison:
+            cl.enqueue_fill_buffer(self.queue, mem, np.uint32(0xFFFFFFFF), 0, nbytes - nbytes % 4)
+        return Buffer(mem, spec)
+
+    def _out_of_memory(self, asked: int, expected: str) -> OutOfMemoryError:
+        held = int(self.pool.active_bytes)
+        free = max(0, self.info.global_mem - int(self.pool.managed_bytes))
+        return OutOfMemoryError(
+            f"{self.info.name}: expected {expected}, got a request for {asked} bytes with {held} held by tensors "
+            f"and about {free} free; use a smaller batch, or clnn.empty_cache()",
+            asked, held, free,
+        )  # fmt: skip
+
+    def memory_stats(self) -> dict[str, int]:
+        """Bytes: allocated (in use), reserved (held from the device), peak (most ever allocated)."""
+        return {"allocated": int(self.pool.active_bytes), "reserved": int(self.pool.managed_bytes), "peak": self._peak}
+
+    def empty_cache(self) -> None:
+        """Give pooled memory that is not in use back to the device."""
+        self.pool.free_held()
+
+    def upload(self, host: Any) -> Buffer:
+        """Copy a NumPy array to the device without waiting for the queue."""
+        host = np.array(host, order="C")  # private: the copy may happen after the caller changes theirs
+        out = self.empty(Spec(host.shape, dtype(host.dtype)))
+        if host.size:
+            with self.lock:
+                raw = host.reshape(-1).view(np.uint8)
+                event = cl.enqueue_copy(self.queue, out.mem, raw, is_blocking=False)
+                self._uploads.append((event, raw))  # an event that dies early would wait for its copy
+                done = cl.command_execution_status.COMPLETE
+                while self._uploads and self._uploads[0][0].command_execution_status == done:
+                    self._uploads.popleft()
+        return out
+
+    def download(self, array: Buffer) -> Any:
+        """Copy to a new NumPy array; waits for all work queued before it."""
+        host = np.empty(array.shape, array.dtype)
+        if host.size:
+            with self.lock:
+                self._pending = 0
+                cl.enqueue_copy(self.queue, host.reshape(-1).view(np.uint8), array.mem)
+        return host
+
+    def finish(self) -> None:
+        """Wait until the queue is empty."""
+        self.queue.finish()
+        self._uploads.clear()
+
+    # --- kernels ----------------------------------------------------------------------------
+
+    def launch(self, family: str, name: str, grid: Shape, *args: Any, group: Shape | None = None, **defines: Any) -> None:
+        """Enqueue kernel `name` of `family`, compiled for `defines`, over `grid` work-items.
+
+        Buffers and numbers are the kernel's arguments in order; an empty grid is no launch.
+        """
+        if 0 in grid:
+            return
+        wide = False
+        flat = []
+        for a in args:
+            if type(a) is Buffer:
+                wide = wide or a.spec.size > _WIDE
+                flat.append(a.mem)
+            else:
+                flat.append(a)
+        if wide:
+            defines["wide"] = True
+        self.enqueue(self.kernel(family, name, defines), grid, group, flat)
+
+    def enqueue(self, kernel: Any, grid: Shape, group: Shape | None, flat: list[Any]) -> None:
+        """Enqueue a kernel object with raw arguments; for launchers that keep their own kernel."""
+        with self.lock:
+            kernel(self.queue, grid, group, *flat)
+            self._pending += 1
+            if self._pending >= _FLUSH_EVERY:
+                self._pending = 0
+                self.queue.flush()
+
+    def kernel(self, family: str, name: str, defines: dict[str, Any]) -> Any:
+        """The kernel object for these defines, built at first use."""
+        key = (family, name, *sorted(defines.items()))
+        kernel = self._kernels.get(key)
+        if kernel is None:
+            with self.lock:
+                kernel = self._kernels.get(key)
+                if kernel is None:
+                    kernel = self._kernels[key] = self._build(family, name, defines)
+        return kernel
+
+    def _build(self, family: str, name: str, defines: dict[str, Any]) -> Any:
+        source = render(family, {"wide": False, **defines, "device": self.info})
+        self.compilations += 1
+        try:
+            kernel = cl.Kernel(cl.Program(self.context, source).build(options=["-cl-std=CL1.2"]), name)
+        except cl.Error as exc:
+            raise KernelBuildError(
+                f"{family}.cl.mako: {name} did not compile on {self.info.name} with {defines}\n{exc}",
+                source=numbered(source),
+                log=str(exc),
+            ) from exc
+        kernel.set_scalar_arg_dtypes([t and _SCALARS[t] for t in scalar_types(source, name)])
+        return kernel
+
+    def _forked(self) -> None:
+        self.lock = threading.RLock()
+        self.__class__ = _Forked
+
+
+class _Forked(Runtime):
+    """What a Runtime becomes in a forked child, where an OpenCL context hangs instead of failing."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("__"):
+            return object.__getattribute__(self, name)
+        raise DeviceError(
+            "device: expected to be used in the process that opened it, got a forked child; start workers with "
+            "multiprocessing.get_context('spawn')"
+        )

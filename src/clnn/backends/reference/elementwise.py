@@ -1,0 +1,154 @@
+"""Elementwise ops in NumPy: one formula each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...dtypes import DType, dtype, of_number, result_type
+from .. import implements
+
+
+def compute_in(kind: DType) -> Any:
+    """The NumPy dtype formulas run in: float32 for the half types, else the type itself."""
+    return np.dtype("float32" if kind in ("float16", "bfloat16") else str(kind))
+
+
+def mapped(fn: Callable[..., Any], *, floating: bool = False) -> Callable[..., Any]:
+    """`fn` under clnn's dtype rules: promote, compute, round to the promoted dtype (bool results stay)."""
+
+    def run(*xs: Any, **settings: Any) -> Any:
+        tensors = [x for x in xs if isinstance(x, np.ndarray)]
+        kinds = [(dtype(x.dtype), x.ndim) if isinstance(x, np.ndarray) else (of_number(x), -1) for x in xs]
+        kind = result_type(kinds)
+        if floating and kind.category < 2:
+            kind = dtype("float32")
+        work = compute_in(kind)
+        got = np.asarray(fn(*[np.asarray(x).astype(work) for x in xs], **settings))
+        shape = np.broadcast_shapes(*[x.shape for x in tensors])
+        got = np.broadcast_to(got, shape)
+        return got if got.dtype == bool else got.astype(str(kind))
+
+    return run
+
+
+_erf = np.vectorize(math.erf, otypes=[float])
+_TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
+
+
+def _div(a: Any, b: Any) -> Any:
+    return a / b
+
+
+def _floor_divide(a: Any, b: Any) -> Any:
+    return np.floor_divide(a, b)
+
+
+def _pow(a: Any, b: Any) -> Any:
+    if a.dtype.kind != "i" and a.dtype != np.uint8:
+        return np.power(a, b)
+    whole = np.power(a, np.maximum(b, 0))
+    inverse = np.where(a == 1, 1, np.where(a == -1, np.where(b % 2 == 0, 1, -1), 0))
+    return np.where(b < 0, inverse, whole).astype(a.dtype)
+
+
+def _pow_base_grad(g: Any, a: Any, b: Any) -> Any:
+    return np.where(b == 0, 0, g * b * np.power(a, b - 1))
+
+
+def _pow_exponent_grad(g: Any, a: Any, b: Any) -> Any:
+    return np.where((a == 0) & (b >= 0), 0, g * np.power(a, b) * np.log(a))
+
+
+FLOATING: dict[str, Callable[..., Any]] = {
+    "div": _div,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "log2": np.log2,
+    "log10": np.log10,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "reciprocal": lambda x: 1 / x,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "erf": _erf,
+}
+SAME: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "floor_divide": _floor_divide,
+    "remainder": np.remainder,
+    "pow": _pow,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "neg": np.negative,
+    "abs": np.abs,
+    "sign": np.sign,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round": np.round,
+    "clamp_min": np.maximum,
+    "clamp_max": np.minimum,
+    "div_grad": lambda g, a, b: -g * a / (b * b),
+    "pow_base_grad": _pow_base_grad,
+    "pow_exponent_grad": _pow_exponent_grad,
+    "maximum_grad": lambda g, a, b: g * ((a > b) + 0.5 * (a == b)),
+    "abs_grad": lambda g, x: g * np.sign(x),
+    "exp_grad": lambda g, y: g * y,
+    "expm1_grad": lambda g, y: g * (y + 1),
+    "log_grad": lambda g, x: g / x,
+    "log1p_grad": lambda g, x: g / (x + 1),
+    "log2_grad": lambda g, x: g / (x * math.log(2)),
+    "log10_grad": lambda g, x: g / (x * math.log(10)),
+    "sqrt_grad": lambda g, y: g / (2 * y),
+    "rsqrt_grad": lambda g, y: -0.5 * g * y * y * y,
+    "reciprocal_grad": lambda g, y: -g * y * y,
+    "sin_grad": lambda g, x: g * np.cos(x),
+    "cos_grad": lambda g, x: -g * np.sin(x),
+    "tan_grad": lambda g, y: g * (1 + y * y),
+    "erf_grad": lambda g, x: g * _TWO_OVER_SQRT_PI * np.exp(-x * x),
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "logical_and": np.logical_and,
+    "logical_or": np.logical_or,
+    "logical_xor": np.logical_xor,
+    "logical_not": np.logical_not,
+    "isnan": np.isnan,
+    "isinf": np.isinf,
+    "isfinite": np.isfinite,
+}
+IMPLEMENTATIONS = {
+    **{name: mapped(fn, floating=True) for name, fn in FLOATING.items()},
+    **{name: mapped(fn) for name, fn in SAME.items()},
+}
+
+
+@implements("where")
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """Choose per element; the condition takes no part in promotion."""
+    picked = mapped(lambda a, b: np.where(condition, a, b))
+    full = np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b))
+    a, b = (np.broadcast_to(x, full) if isinstance(x, np.ndarray) and x.ndim else x for x in (a, b))
+    if not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray):
+        kind = str(result_type([(of_number(a), -1), (of_number(b), -1)]))
+        return np.where(condition, a, b).astype(kind)
+    return np.broadcast_to(picked(a, b), full)
+
+
+@implements("cast")
+def cast(x: Any, *, dtype: Any) -> Any:
+    """NumPy's conversion, which cuts floats off toward zero."""
+    if x.dtype.name == "bfloat16":
+        x = x.astype(np.float32)
+    return x.astype(str(dtype))

@@ -1,0 +1,38 @@
+"""The `device` fixture: every device here, or those of --device; and the count of OpenCL implementations."""
+
+import os
+
+import pytest
+
+import clnn
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", action="append", help="device to test (repeatable); default: all there are")
+
+
+def _devices(config):
+    return config.getoption("device") or [d.name for d in clnn.devices()]
+
+
+def pytest_generate_tests(metafunc):
+    names = _devices(metafunc.config)
+    if "device" in metafunc.fixturenames:
+        metafunc.parametrize("device", names)
+    if "opencl_device" in metafunc.fixturenames:
+        metafunc.parametrize("opencl_device", [n for n in names if n != "cpu"])
+
+
+def pytest_configure(config):
+    need = int(os.environ.get("CLNN_TEST_MIN_PLATFORMS", "0"))
+    seen = sorted({d.info.platform for d in clnn.devices() if d.info is not None})
+    if len(seen) < need:
+        raise pytest.UsageError(f"expected at least {need} OpenCL implementations, got {len(seen)}: {seen}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _poison():
+    """Fresh device memory holds NaN, so that an element no kernel wrote cannot pass."""
+    for d in clnn.devices():
+        if d.info is not None:
+            d.backend.rt.poison = True

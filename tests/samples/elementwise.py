@@ -1,0 +1,58 @@
+"""Samples of clnn.ops.elementwise."""
+
+from clnn.errors import DTypeError, SettingError, ShapeError
+from samples import T, bad, sample
+
+PAIRS = [((3,), (3,)), ((2, 3), (3,)), ((2, 1, 4), (3, 1)), ((1,), (5, 2)), ((0, 3), (3,)), ((), (2, 2)), ((2, 3, 1, 5), (1, 4, 1))]
+UNARY = ["neg", "abs", "exp", "expm1", "sin", "cos", "tan", "erf", "square", "isnan", "isinf", "isfinite", "logical_not"]
+POSITIVE = ["log", "log1p", "log2", "log10", "sqrt", "rsqrt", "reciprocal"]
+STEPS = ["sign", "floor", "ceil", "round"]
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e-30, 3e38, float("inf"), float("-inf"), float("nan")]
+
+SAMPLES = [
+    *[sample(f, T(*a), T(*b)) for f in ("add", "sub", "mul") for a, b in PAIRS],
+    *[sample("div", T(*a), T(*b, low=0.5, high=2)) for a, b in PAIRS],
+    *[sample("pow", T(*a, low=0.2, high=2), T(*b)) for a, b in PAIRS],
+    *[sample(f, T(2, 1, 4), T(3, 1)) for f in ("maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge")],
+    *[sample(f, T(5, 7)) for f in UNARY],
+    *[sample(f, T(5, 7, low=0.1, high=3)) for f in POSITIVE],
+    *[sample(f, T(5, 7), numeric_grad=False) for f in STEPS],
+    *[sample(f, T(values=SPECIAL), numeric_grad=False) for f in UNARY + POSITIVE + STEPS if f != "tan"],
+    *[sample(f, T(3, 5, dtype=d), 2.5) for f in ("add", "mul", "sub", "div", "maximum") if f != "maximum"
+      for d in ("float16", "bfloat16", "float64", "int32", "int64", "uint8")],
+    *[sample(f, T(3, 5, dtype=a), T(5, dtype=b)) for f in ("add", "mul", "eq", "lt")
+      for a, b in [("int32", "int64"), ("int32", "float32"), ("float16", "bfloat16"), ("float16", "float32"),
+                   ("uint8", "int32"), ("bool", "int32"), ("bool", "float32"), ("float64", "float32"), ("int64", "float16")]],
+    *[sample(f, T(3, 5, dtype="int32"), T(5, dtype="int32", low=1, high=5)) for f in ("div", "floor_divide", "remainder", "pow", "maximum", "minimum", "sub")],
+    sample("floor_divide", T(4, 4), T(4, low=0.5, high=3), numeric_grad=False),
+    sample("remainder", T(4, 4), T(4, low=0.5, high=3), numeric_grad=False),
+    sample("sub", 2.0, T(3)),
+    sample("div", 1, T(3, low=0.5, high=2)),
+    sample("add", T(3), T(3), alpha=2.5),
+    sample("maximum", T(values=[1.0, float("nan"), 2.0, 2.0]), T(values=[float("nan"), 1.0, 2.0, 1.0]), numeric_grad=False),
+    sample("minimum", T(values=[1.0, float("nan"), 2.0, 2.0]), T(values=[float("nan"), 1.0, 2.0, 1.0]), numeric_grad=False),
+    *[sample(f"logical_{f}", T(2, 3, dtype=a), T(3, dtype=b)) for f in ("and", "or", "xor")
+      for a, b in [("bool", "bool"), ("int32", "float32")]],
+    sample("where", T(2, 3, dtype="bool"), T(2, 3), T(3)),
+    sample("where", T(2, 1, dtype="bool"), T(2, 3), 0.0, oracle=lambda c, a, b: a.where(c, a.new_tensor(b))),
+    sample("masked_fill", T(2, 3), T(3, dtype="bool"), -1e9),
+    sample("masked_fill", T(2, 3, dtype="float16"), T(2, 3, dtype="bool"), float("-inf")),
+    sample("clamp", T(4, 5), -0.5, 0.5),
+    sample("clamp", T(4, 5), min=0.0),
+    sample("clamp", T(4, 5), max=0.3),
+    sample("clamp", T(4, 5, dtype="int32"), -2, 3),
+    *[sample("cast", T(3, 4, dtype=a, low=0, high=9), b, oracle=lambda x, d: x.to(getattr(__import__("torch"), d)))
+      for a in ("float32", "float16", "bfloat16", "int32", "int64", "uint8", "bool")
+      for b in ("float32", "float16", "bfloat16", "int32", "int64", "uint8", "bool", "float64")],
+    sample("add", T(97, 131), T(131)),
+    sample("mul", T(50_000), T(50_000)),
+]  # fmt: skip
+
+ERRORS = [
+    bad("add", T(2, 3), T(4), error=ShapeError, match=r"add: expected broadcastable shapes, got \(2, 3\) and \(4,\)"),
+    bad("add", T(2), [1, 2], error=DTypeError, match="add: expected Tensors or Python numbers, got list"),
+    bad("clamp", T(2), error=SettingError, match="clamp: expected min, max or both"),
+    bad("where", T(2), T(2), T(2), error=DTypeError, match="where: expected a bool condition, got float32"),
+    bad("cast", T(2), "complex64", error=DTypeError, match="expected one of .* got 'complex64'"),
+    bad("div", T(2), T(2), rounding_mode="up", error=SettingError, match="rounding_mode"),
+]

@@ -1,0 +1,66 @@
+"""Every op, on every device, by every algorithm, on every sample: torch -> reference -> OpenCL."""
+
+import contextlib
+import functools
+import importlib.util
+
+import pytest
+from harness import call, check_against_reference, check_against_torch, check_numeric_grad, host_operands, torch
+from samples import gather
+
+import clnn
+from clnn import ops
+from clnn.backends.opencl.algorithms import algorithm
+
+SAMPLES = gather("SAMPLES")
+FLOATS_ONLY = [s for s in SAMPLES if s.numeric_grad]
+
+
+def forced():
+    """(sample, algorithm name) for every family that has a choice."""
+    out = []
+    for s in SAMPLES:
+        table = algorithms_of(s.family)
+        out += [(s, name) for name in dict.fromkeys(a.name for found in table.values() for a in found)]
+    return out
+
+
+@functools.cache
+def algorithms_of(family):
+    if importlib.util.find_spec(f"clnn.backends.opencl.{family}") is None:
+        return {}
+    return getattr(importlib.import_module(f"clnn.backends.opencl.{family}"), "ALGORITHMS", {})
+
+
+@pytest.mark.skipif(torch is None, reason="torch is not installed: make test-all has it")
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def test_reference_matches_torch(sample):
+    check_against_torch(sample)
+
+
+@pytest.mark.parametrize("sample", FLOATS_ONLY, ids=str)
+def test_reference_gradient_matches_differences(sample):
+    check_numeric_grad(sample)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def test_opencl_matches_reference(sample, opencl_device):
+    check_against_reference(sample, opencl_device)
+
+
+@pytest.mark.parametrize(("sample", "name"), forced(), ids=str)
+def test_every_algorithm_matches_reference(sample, name, opencl_device):
+    with contextlib.ExitStack() as stack:
+        table = algorithms_of(sample.family)
+        ops_with_it = [op for op, found in table.items() if name in {a.name for a in found}]
+        used = [stack.enter_context(algorithm(op, name, strict=False)) for op in ops_with_it]
+        check_against_reference(sample, opencl_device)
+    if not any(used):
+        pytest.skip(f"{name} does not apply to this sample on this device")
+
+
+@pytest.mark.parametrize("bad", gather("ERRORS"), ids=str)
+def test_error_is_the_same_everywhere(bad, device):
+    xs = [clnn.tensor(a, device=device) for a in host_operands(bad)]
+    with pytest.raises(bad.error, match=bad.match):
+        call(bad, getattr(ops, bad.fn), xs)
