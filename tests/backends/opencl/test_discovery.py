@@ -161,18 +161,14 @@ def test_a_platform_exposed_twice_counts_once_and_another_driver_version_does_no
 
 
 def test_facts_are_the_devices_own(discover_in: Any) -> None:
-    (info,) = discover_in(
-        FakePlatform(
-            "P",
-            fake_device(
-                " card ",
-                GPU,
-                extensions="cl_khr_fp16 cl_khr_fp64x",
-                opencl_c_version="OpenCL C 2.0 v12",
-                local_mem_type=cl.device_local_mem_type.GLOBAL,
-            ),
-        )
+    card = fake_device(
+        " card ",
+        GPU,
+        extensions="cl_khr_fp16 cl_khr_fp64x",
+        opencl_c_version="OpenCL C 2.0 v12",
+        local_mem_type=cl.device_local_mem_type.GLOBAL,
     )
+    (info,) = discover_in(FakePlatform("P", card))
     assert (info.name, info.kind, info.platform_version) == ("card", "gpu", "OpenCL 3.0")
     assert (info.c_version, info.fp16, info.fp64) == ((2, 0), True, False)
     assert info.local_mem_dedicated is False
@@ -214,11 +210,7 @@ def test_without_pyopencl_there_is_a_hint_and_no_exception(
     ],
 )
 def test_the_hint_fits_the_machine(
-    discover_in: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    system: str,
-    machine: str,
-    expected: str,
+    discover_in: Any, monkeypatch: pytest.MonkeyPatch, system: str, machine: str, expected: str
 ) -> None:
     discover_in()
     monkeypatch.setattr(sys, "platform", system)
@@ -347,33 +339,27 @@ def test_installed_files_come_from_the_packages_metadata(
     monkeypatch.setattr(metadata, "distribution", {"intel-opencl-rt": found}.__getitem__)
     assert discovery.installed_files(["intel-opencl-rt"]) == {library.name: library}
     monkeypatch.undo()
-    assert discovery.installed_files(["no-such-package-anywhere"]) == {}
+    assert not discovery.installed_files(["no-such-package-anywhere"])
 
 
 @linux
 @pytest.mark.parametrize(
-    ("card", "bus", "loads", "icd", "expected"),
+    ("there", "expected"),
     [
-        (False, False, True, True, "no NVIDIA card"),
-        (False, True, True, True, "kernel driver is not loaded"),
-        (True, True, False, True, "driver library libnvidia-opencl.so.1 cannot be loaded"),
-        (True, True, True, False, "no .icd file names the library in .*vendors"),
-        (True, True, True, True, "offers no device"),
+        ("library icd", "no NVIDIA card"),
+        ("bus library icd", "kernel driver is not loaded"),
+        ("bus card icd", "driver library libnvidia-opencl.so.1 cannot be loaded"),
+        ("bus card library", "no .icd file names the library in .*vendors"),
+        ("bus card library icd", "offers no device"),
     ],
 )
 def test_nvidia_problem_names_the_part_that_is_missing(
-    vendors: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    card: bool,
-    bus: bool,
-    loads: bool,
-    icd: bool,
-    expected: str,
+    vendors: Path, monkeypatch: pytest.MonkeyPatch, there: str, expected: str
 ) -> None:
-    monkeypatch.setattr(discovery, "_nvidia_card", lambda: card)
-    monkeypatch.setattr(discovery, "_nvidia_on_bus", lambda: bus)
-    monkeypatch.setattr(discovery, "_nvidia_loads", lambda: loads)
-    if icd:
+    monkeypatch.setattr(discovery, "_nvidia_card", lambda: "card" in there)
+    monkeypatch.setattr(discovery, "_nvidia_on_bus", lambda: "bus" in there)
+    monkeypatch.setattr(discovery, "_nvidia_loads", lambda: "library" in there)
+    if "icd" in there:
         write(vendors / "nvidia.icd", "libnvidia-opencl.so.1\n")
     assert re.search(expected, discovery.nvidia_problem())
 
@@ -407,12 +393,7 @@ def test_pips_intel_runtime_is_found_beside_the_systems() -> None:
 
 def test_a_child_process_finds_the_same_devices() -> None:
     code = "from clnn.backends.opencl.discovery import *; print([d.name for d in discover()])"
-    paths = os.pathsep.join(sys.path)
-    child = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code]
+    child = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert child.stdout.strip() == str([info.name for info in discovery.discover()])
