@@ -8,7 +8,9 @@ import clnn
 
 
 def pytest_addoption(parser):
-    parser.addoption("--device", action="append", help="device to test (repeatable); default: all there are")
+    parser.addoption(
+        "--device", action="append", help="device to test (repeatable); default: all there are"
+    )
 
 
 def _devices(config):
@@ -27,7 +29,9 @@ def pytest_configure(config):
     need = int(os.environ.get("CLNN_TEST_MIN_PLATFORMS", "0"))
     seen = sorted({d.info.platform for d in clnn.devices() if d.info is not None})
     if len(seen) < need:
-        raise pytest.UsageError(f"expected at least {need} OpenCL implementations, got {len(seen)}: {seen}")
+        raise pytest.UsageError(
+            f"expected at least {need} OpenCL implementations, got {len(seen)}: {seen}"
+        )
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,11 +4,11 @@ import functools
 from typing import Any
 
 import numpy as np
-from samples import Sample, T
 
 import clnn
 from clnn import ops
 from clnn.dtypes import dtype
+from samples import Sample, T
 
 try:
     import torch
@@ -16,7 +16,12 @@ except ImportError:  # optional: without it the reference is checked by finite d
     torch = None
 
 # how far two correct implementations may be apart: (rtol, atol) forward; gradients get the atol doubled
-TOLERANCE = {"float64": (1e-9, 1e-10), "float32": (2e-5, 2e-5), "float16": (4e-3, 4e-3), "bfloat16": (3e-2, 3e-2)}
+TOLERANCE = {
+    "float64": (1e-9, 1e-10),
+    "float32": (2e-5, 2e-5),
+    "float16": (4e-3, 4e-3),
+    "bfloat16": (3e-2, 3e-2),
+}
 
 
 def map_operands(value: Any, make: Any) -> Any:
@@ -57,13 +62,18 @@ def seed_like(array: np.ndarray) -> np.ndarray:
     return np.asarray(np.random.default_rng(1).standard_normal(array.shape)).astype(array.dtype)
 
 
-def run_clnn(sample: Sample, device: Any, fn: Any = None, cast: str | None = None) -> tuple[list[Any], list[Any]]:
+def run_clnn(
+    sample: Sample, device: Any, fn: Any = None, cast: str | None = None
+) -> tuple[list[Any], list[Any]]:
     """(outputs, gradients) as NumPy arrays; gradients are None where there is none."""
     fn = fn or getattr(ops, sample.fn)
     host = host_operands(sample)
     if cast is not None:
         host = [h.astype(cast) if dtype(h.dtype).is_floating_point else h for h in host]
-    xs = [clnn.tensor(a, device=device, requires_grad=g) for a, g in zip(host, wants_grad(sample), strict=True)]
+    xs = [
+        clnn.tensor(a, device=device, requires_grad=g)
+        for a, g in zip(host, wants_grad(sample), strict=True)
+    ]
     outs = outputs(call(sample, fn, xs))
     if outs[0].requires_grad:
         outs[0].backward(clnn.tensor(seed_like(outs[0].numpy()), device=device))
@@ -90,11 +100,16 @@ class Key:
 
 def run_torch(sample: Sample) -> tuple[list[Any], list[Any]]:
     """The same call by torch: the sample's oracle, else torch's function of that name."""
-    xs = [to_torch(a).requires_grad_(g) for a, g in zip(host_operands(sample), wants_grad(sample), strict=True)]
+    xs = [
+        to_torch(a).requires_grad_(g)
+        for a, g in zip(host_operands(sample), wants_grad(sample), strict=True)
+    ]
     outs = outputs(call(sample, torch_function(sample), xs))
     if outs[0].requires_grad:
         outs[0].backward(to_torch(seed_like(from_torch(outs[0]))))
-    return [from_torch(o) for o in outs], [None if x.grad is None else from_torch(x.grad) for x in xs]
+    return [from_torch(o) for o in outs], [
+        None if x.grad is None else from_torch(x.grad) for x in xs
+    ]
 
 
 def torch_function(sample: Sample) -> Any:
@@ -120,11 +135,15 @@ def from_torch(tensor: Any) -> np.ndarray:
     return tensor.resolve_neg().numpy()
 
 
-def close(got: np.ndarray, want: np.ndarray, sample: Sample, what: str, *, scale: float = 1.0) -> None:
+def close(
+    got: np.ndarray, want: np.ndarray, sample: Sample, what: str, *, scale: float = 1.0
+) -> None:
     """Assert equality of shape, dtype and, within the sample's tolerance, of values; NaN equals NaN."""
     label = f"{sample} {what}"
     assert got.shape == want.shape, f"{label}: expected shape {want.shape}, got {got.shape}"
-    assert got.dtype.name == want.dtype.name, f"{label}: expected dtype {want.dtype}, got {got.dtype}"
+    assert got.dtype.name == want.dtype.name, (
+        f"{label}: expected dtype {want.dtype}, got {got.dtype}"
+    )
     rtol, atol = TOLERANCE.get(want.dtype.name, (0.0, 0.0))
     rtol = rtol if sample.rtol is None else sample.rtol
     atol = atol if sample.atol is None else sample.atol
@@ -135,7 +154,9 @@ def close(got: np.ndarray, want: np.ndarray, sample: Sample, what: str, *, scale
 
 def compare(got: Any, want: Any, sample: Sample, who: str) -> None:
     """Compare (outputs, gradients) pairs."""
-    assert len(got[0]) == len(want[0]), f"{sample}: expected {len(want[0])} outputs, got {len(got[0])}"
+    assert len(got[0]) == len(want[0]), (
+        f"{sample}: expected {len(want[0])} outputs, got {len(got[0])}"
+    )
     for k, (a, b) in enumerate(zip(got[0], want[0], strict=True)):
         close(a, b, sample, f"forward, output {k}, {who}")
     for k, (a, b) in enumerate(zip(got[1], want[1], strict=True)):
@@ -153,14 +174,21 @@ def check_against_reference(sample: Sample, device: Any, fn: Any = None) -> None
     compare(run_clnn(sample, device, fn), want, sample, f"{device} against reference")
 
 
-def check_numeric_grad(sample: Sample, fn: Any = None, eps: float = 1e-6, tolerance: float = 1e-4) -> None:
+def check_numeric_grad(
+    sample: Sample, fn: Any = None, eps: float = 1e-6, tolerance: float = 1e-4
+) -> None:
     """Gradients on the reference in float64 equal central differences along one random direction each."""
     fn = fn or getattr(ops, sample.fn)
     _, grads = run_clnn(sample, "cpu", fn, cast="float64")
-    host = [h.astype("float64") if dtype(h.dtype).is_floating_point else h for h in host_operands(sample)]
+    host = [
+        h.astype("float64") if dtype(h.dtype).is_floating_point else h
+        for h in host_operands(sample)
+    ]
 
     def value(operands: list[np.ndarray]) -> float:
-        first = outputs(call(sample, fn, [clnn.tensor(a, device="cpu") for a in operands]))[0].numpy()
+        first = outputs(call(sample, fn, [clnn.tensor(a, device="cpu") for a in operands]))[
+            0
+        ].numpy()
         return float((first * seed_like(first)).sum())
 
     for k, (x, g) in enumerate(zip(host, grads, strict=True)):
@@ -171,4 +199,6 @@ def check_numeric_grad(sample: Sample, fn: Any = None, eps: float = 1e-6, tolera
         up[k], down[k] = x + eps * along, x - eps * along
         want = (value(up) - value(down)) / (2 * eps)
         got = float((g * along).sum())
-        assert abs(got - want) <= tolerance * (1 + abs(want)), f"{sample} grad of operand {k}: expected {want}, got {got}"
+        assert abs(got - want) <= tolerance * (1 + abs(want)), (
+            f"{sample} grad of operand {k}: expected {want}, got {got}"
+        )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from .device import Device
-from .dtypes import DType, Number
+from .dtypes import DType
 from .errors import AutogradError, DeviceError, DTypeError, NotDifferentiableError, ShapeError
 from .op import OPS, Op
 from .shapes import Shape, Spec, number_spec
@@ -21,7 +21,13 @@ class Node:
 
     def __init__(self, op: Op, inputs: tuple[Any, ...], outs: tuple[Any, ...], specs: tuple[Spec, ...],
                  settings: dict[str, Any]) -> None:  # fmt: skip
-        self.op, self.inputs, self.outs, self.specs, self.settings = op, inputs, outs, specs, settings
+        self.op, self.inputs, self.outs, self.specs, self.settings = (
+            op,
+            inputs,
+            outs,
+            specs,
+            settings,
+        )
         self.freed = False
         self.retained: Variable | None = None  # set by retain_grad(): a cycle the user asked for
 
@@ -108,7 +114,9 @@ def apply(op: Op, *inputs: Any, **settings: Any) -> Any:
                 first = x
             elif x.device is not first.device and x.device != first.device:
                 names = ", ".join(i.device.name for i in inputs if isinstance(i, Variable))
-                raise DeviceError(f"{op.name}: expected operands on one device, got {names}; move one with .to()")
+                raise DeviceError(
+                    f"{op.name}: expected operands on one device, got {names}; move one with .to()"
+                )
             record = record or x.requires_grad
             specs_in.append(x.spec)
         elif type(x) in (float, int, bool):
@@ -172,7 +180,9 @@ def backward(root: Variable, seed: Variable, *, retain_graph: bool = False) -> N
 def _pull_back(node: Node, g: Any, cotangents: dict[int, Any], cls: type[Variable]) -> None:
     """Give every input of `node` its share of the cotangent `g`."""
     if node.op.vjp is None:
-        raise NotDifferentiableError(f"{node.op.name}: declares no gradient; use .detach() on its inputs")
+        raise NotDifferentiableError(
+            f"{node.op.name}: declares no gradient; use .detach() on its inputs"
+        )
     if node.retained is not None:
         _accumulate(node.retained, g)
     outs = tuple(cls._wrap(a, s, g.device) for a, s in zip(node.outs, node.specs, strict=True))
@@ -212,5 +222,9 @@ def _newest_first(last: Node) -> Iterator[Node]:
                 )
             seen.add(id(node))
             stack.append((node, True))
-            stack += [(x.node, False) for x in node.inputs if isinstance(x, Variable) and x.node is not None]
+            stack += [
+                (x.node, False)
+                for x in node.inputs
+                if isinstance(x, Variable) and x.node is not None
+            ]
     return reversed(order)

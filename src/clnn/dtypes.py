@@ -47,10 +47,20 @@ int32: Final = DType("int32", "i32", 4, 1)
 uint8: Final = DType("uint8", "u8", 1, 1)
 bool_: Final = DType("bool", "b8", 1, 0)
 
-DTYPES: Final = {str(d): d for d in (float64, float32, float16, bfloat16, int64, int32, uint8, bool_)}
-_ALIASES: Final = {"float": float32, "double": float64, "half": float16, "int": int32, "long": int64}
+DTYPES: Final = {
+    str(d): d for d in (float64, float32, float16, bfloat16, int64, int32, uint8, bool_)
+}
+_ALIASES: Final = {
+    "float": float32,
+    "double": float64,
+    "half": float16,
+    "int": int32,
+    "long": int64,
+}
 _PYTHON: Final = {bool: bool_, int: int64, float: float32}
-_ORDER: Final = {d: i for i, d in enumerate((bool_, uint8, int32, int64, float16, bfloat16, float32, float64))}
+_ORDER: Final = {
+    d: i for i, d in enumerate((bool_, uint8, int32, int64, float16, bfloat16, float32, float64))
+}
 
 
 def dtype(name: Any) -> DType:

@@ -44,7 +44,9 @@ class FileFormatError(ClnnError, ValueError):
 class OutOfMemoryError(ClnnError, MemoryError):
     """The device cannot hold an array; `asked`, `held` and `free` are bytes (free is None if unknown)."""
 
-    def __init__(self, message: str, asked: int = 0, held: int = 0, free: int | None = None) -> None:
+    def __init__(
+        self, message: str, asked: int = 0, held: int = 0, free: int | None = None
+    ) -> None:
         super().__init__(message)
         self.asked, self.held, self.free = asked, held, free
 

@@ -18,7 +18,9 @@ class Op:
 
     __slots__ = ("infer", "name", "vjp")
 
-    def __init__(self, name: str, infer: Callable[..., Any], vjp: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self, name: str, infer: Callable[..., Any], vjp: Callable[..., Any] | None = None
+    ) -> None:
         """Declare and register the op; a name can be declared once."""
         if name in OPS:
             raise ValueError(f"op {name!r} is declared twice")

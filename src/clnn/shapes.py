@@ -56,9 +56,8 @@ def number_spec(value: Number) -> NumberSpec:
 
 def broadcast(op: str, *shapes: Shape) -> Shape:
     """NumPy broadcasting; raises ShapeError naming the op."""
-    first = shapes[0]
-    if all(s == first for s in shapes):
-        return first
+    if len(shapes) == 2 and shapes[0] == shapes[1]:
+        return shapes[0]
     out: list[int] = []
     for axis in range(max(map(len, shapes))):
         dims = {s[-1 - axis] for s in shapes if axis < len(s)} - {1}
@@ -120,7 +119,9 @@ def infer_reshape(op: str, shape: Shape, to: Sequence[int]) -> Shape:
     if unknown and rest and size % rest == 0:
         out[unknown[0]] = size // rest
     if prod(out) != size or (unknown and not rest):
-        raise ShapeError(f"{op}: expected a shape of {size} elements to match {shape}, got {tuple(to)}")
+        raise ShapeError(
+            f"{op}: expected a shape of {size} elements to match {shape}, got {tuple(to)}"
+        )
     return tuple(out)
 
 

@@ -22,11 +22,15 @@ class Tensor(Variable):
 
     __slots__ = ()
     __hash__ = object.__hash__
-    __array_priority__ = 1000  # NumPy leaves `array + tensor` to us, where it is an error that explains itself
+    __array_priority__ = (
+        1000  # NumPy leaves `array + tensor` to us, where it is an error that explains itself
+    )
     __array_ufunc__ = None
 
     def __repr__(self) -> str:
-        body = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=100, precision=4)
+        body = np.array2string(
+            self.numpy(), separator=", ", prefix="tensor(", threshold=100, precision=4
+        )
         extra = "" if self.dtype == float32 else f", dtype={self.dtype}"
         extra += ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({body}, device='{self.device}'{extra})"
@@ -67,7 +71,9 @@ class Tensor(Variable):
     __neg__ = ops.neg
 
 
-def tensor(data: Any, *, dtype: Any = None, device: str | Device | None = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, device: str | Device | None = None, requires_grad: bool = False
+) -> Tensor:
     """Copy `data` (numbers, nested sequences, a NumPy array or a Tensor) to a new tensor.
 
     Python floats become float32 and ints int64; arrays keep their dtype. device None is the default
@@ -75,7 +81,9 @@ def tensor(data: Any, *, dtype: Any = None, device: str | Device | None = None, 
     """
     host, kind = to_host(data, dtype)
     dev = open_device(device)
-    return Tensor(dev.backend.upload(host), Spec(host.shape, kind), dev, requires_grad=requires_grad)
+    return Tensor(
+        dev.backend.upload(host), Spec(host.shape, kind), dev, requires_grad=requires_grad
+    )
 
 
 def to_host(data: Any, dtype: Any = None) -> tuple[Any, DType]:

@@ -41,7 +41,7 @@ SAMPLES = [
     sample("clamp", T(4, 5), min=0.0),
     sample("clamp", T(4, 5), max=0.3),
     sample("clamp", T(4, 5, dtype="int32"), -2, 3),
-    *[sample("cast", T(3, 4, dtype=a, low=0, high=9), b, oracle=lambda x, d: x.to(getattr(__import__("torch"), d)))
+    *[sample("cast", T(3, 4, dtype=a, low=0, high=9), b, numeric_grad=False, oracle=lambda x, d: x.to(getattr(__import__("torch"), d)))
       for a in ("float32", "float16", "bfloat16", "int32", "int64", "uint8", "bool")
       for b in ("float32", "float16", "bfloat16", "int32", "int64", "uint8", "bool", "float64")],
     sample("add", T(97, 131), T(131)),

@@ -24,7 +24,9 @@ class Backend(Protocol):
     def download(self, array: Any) -> Any:
         """A new NumPy array with the contents; waits for the work that produces them."""
 
-    def run(self, op: str, inputs: Sequence[Any], outs: Sequence[Spec], settings: dict[str, Any]) -> tuple[Any, ...]:
+    def run(
+        self, op: str, inputs: Sequence[Any], outs: Sequence[Spec], settings: dict[str, Any]
+    ) -> tuple[Any, ...]:
         """Run `op`; returns one array per spec in `outs`."""
 
     def synchronize(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..autograd import T, Variable, apply
 from ..dtypes import DType, Number, bool_, float32, result_type
@@ -12,7 +12,7 @@ from ..errors import DTypeError, SettingError
 from ..op import OPS, Op
 from ..shapes import Shape, Spec, broadcast
 
-Operand = T | Number  # what a binary op takes on either side, as long as one side is a Tensor
+Operand: TypeAlias = T | Number  # what a binary op takes on either side, as long as one side is a Tensor
 
 
 def unbroadcast(g: Any, x: Variable) -> Any:
@@ -29,12 +29,17 @@ def _promoted(name: str, *, floating: bool = False, to: DType | None = None) -> 
     """Shape rule: broadcast; dtype rule: `to`, else promotion, integers to float32 if `floating`."""
 
     def infer(*xs: Spec, **_: Any) -> Spec:
-        shape = broadcast(name, *[x.shape for x in xs])
+        first = xs[0]
+        if type(first) is Spec and (len(xs) == 1 or all([x == first for x in xs])):
+            shape, kind = first  # the common case, kept short: this runs on every op
+        else:
+            shape = broadcast(name, *[x.shape for x in xs])
+            kind = result_type((x.dtype, x.rank) for x in xs)
         if to is not None:
-            return Spec(shape, to)
-        first = xs[0].dtype
-        kind = first if all(x.dtype is first for x in xs) else result_type((x.dtype, x.rank) for x in xs)
-        return Spec(shape, float32 if floating and kind.category < 2 else kind)
+            kind = to
+        elif floating and kind.category < 2:
+            kind = float32
+        return Spec(shape, kind)
 
     return infer
 

@@ -32,11 +32,15 @@ class OpenCL:
         """A NumPy array with the contents of `array`; waits for it."""
         return self.rt.download(array)
 
-    def run(self, op: str, inputs: Sequence[Any], outs: Sequence[Spec], settings: dict[str, Any]) -> tuple[Any, ...]:
+    def run(
+        self, op: str, inputs: Sequence[Any], outs: Sequence[Spec], settings: dict[str, Any]
+    ) -> tuple[Any, ...]:
         """Enqueue `op`; an implementation fills the outputs it is given, or returns arrays that alias inputs."""
         impl = self.impls.get(op)
         if impl is None:
-            raise UnsupportedOpError(f"{op}: no OpenCL kernel yet; the reference backend has one (device='cpu')")
+            raise UnsupportedOpError(
+                f"{op}: no OpenCL kernel yet; the reference backend has one (device='cpu')"
+            )
         rt = self.rt
         if getattr(impl, "aliases", False):
             got = impl(rt, *inputs, outs[0], **settings)

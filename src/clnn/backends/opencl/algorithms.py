@@ -12,6 +12,7 @@ from typing import Any
 from ...errors import SettingError, UnsupportedOpError
 from .discovery import DeviceInfo
 
+
 @dataclass(frozen=True)
 class _Force:
     name: str
@@ -19,7 +20,7 @@ class _Force:
     used: set[str]
 
 
-_forced: ContextVar[dict[str, _Force]] = ContextVar("forced_algorithms", default={})
+_forced: ContextVar[dict[str, _Force]] = ContextVar("forced_algorithms")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ _off = _disabled()
 
 def choose(op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceInfo) -> Algorithm:
     """The forced algorithm, else the first that applies and is not disabled; the last always applies."""
-    force = _forced.get().get(op)
+    force = _forced.get({}).get(op)
     if force is not None:
         for a in algorithms:
             if a.name == force.name and a.applies(problem, info):
@@ -63,10 +64,14 @@ def choose(op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceI
     return algorithms[-1]
 
 
-def _cannot_force(op: str, name: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceInfo) -> Exception:
+def _cannot_force(
+    op: str, name: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceInfo
+) -> Exception:
     names = [a.name for a in algorithms]
     if name in names:
-        return UnsupportedOpError(f"{op}: algorithm {name!r} does not apply to {problem} on {info.name}")
+        return UnsupportedOpError(
+            f"{op}: algorithm {name!r} does not apply to {problem} on {info.name}"
+        )
     return SettingError(f"algorithm: expected one of {', '.join(names)} for {op}, got {name!r}")
 
 
@@ -78,7 +83,7 @@ def algorithm(op: str, name: str, *, strict: bool = True) -> Iterator[set[str]]:
     apply; without `strict` the usual choice is made instead.
     """
     used: set[str] = set()
-    token = _forced.set({**_forced.get(), op: _Force(name, strict, used)})
+    token = _forced.set({**_forced.get({}), op: _Force(name, strict, used)})
     try:
         yield used
     finally:

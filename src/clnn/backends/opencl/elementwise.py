@@ -57,7 +57,9 @@ def chunking(rt: Runtime, n: int) -> tuple[int, int]:
     return rt.wg, min(max(-(-per // 64) * 64, 2048), 16384)
 
 
-def elementwise(expr: str, integer: str | None = None, *, by_input: bool = False) -> Callable[..., None]:
+def elementwise(
+    expr: str, integer: str | None = None, *, by_input: bool = False
+) -> Callable[..., None]:
     """A launcher that maps `expr` over its operands.
 
     `integer` replaces `expr` when computing in integers. The compute type follows the output's dtype,
@@ -197,6 +199,14 @@ INTEGERS = {
     "isinf": "0",
     "isfinite": "1",
 }
-IMPLEMENTATIONS = {name: elementwise(expr, INTEGERS.get(name)) for name, expr in EXPRESSIONS.items()}
+IMPLEMENTATIONS = {
+    name: elementwise(expr, INTEGERS.get(name)) for name, expr in EXPRESSIONS.items()
+}
 
-cast = implements("cast")(elementwise("a0", by_input=True))
+_convert = elementwise("a0", by_input=True)
+
+
+@implements("cast")
+def cast(rt: Runtime, x: Buffer, y: Buffer, *, dtype: DType) -> None:
+    """C's conversions; y already has the dtype."""
+    _convert(rt, x, y)

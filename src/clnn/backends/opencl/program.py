@@ -15,7 +15,9 @@ from ...errors import KernelBuildError
 _PACKAGE = Path(__file__).resolve().parents[2]
 KERNELS = next(p for p in (_PACKAGE / "kernels", _PACKAGE.parents[1] / "kernels") if p.is_dir())
 
-_KERNEL = re.compile(r"__kernel\s+(?:__attribute__\s*\(\(.*?\)\)\s*)*void\s+(\w+)\s*\(([^)]*)\)", re.S)
+_KERNEL = re.compile(
+    r"__kernel\s+(?:__attribute__\s*\(\(.*?\)\)\s*)*void\s+(\w+)\s*\(([^)]*)\)", re.S
+)
 _TYPEDEF = re.compile(r"\btypedef\s+([\w ]+?)\s+(\w+)\s*;")
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 
@@ -29,10 +31,22 @@ def render(family: str, defines: dict[str, Any]) -> str:
     """OpenCL C source of one family behind the prelude, specialised for `defines`."""
     defines = {"dtype": None, **defines}
     try:
-        parts = [_lookup().get_template(f"{stem}.cl.mako").render(**defines) for stem in ("_prelude", family)]
-    except (MakoException, NameError, TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as exc:
+        parts = [
+            _lookup().get_template(f"{stem}.cl.mako").render(**defines)
+            for stem in ("_prelude", family)
+        ]
+    except (
+        MakoException,
+        NameError,
+        TypeError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        ArithmeticError,
+    ) as exc:
         raise KernelBuildError(
-            f"{family}.cl.mako: did not render with {defines}: {exc}", log=text_error_template().render()
+            f"{family}.cl.mako: did not render with {defines}: {exc}",
+            log=text_error_template().render(),
         ) from exc
     return "\n".join(parts)
 

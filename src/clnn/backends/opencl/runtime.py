@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections import deque
 from collections.abc import Hashable
 from typing import Any
@@ -57,8 +58,12 @@ class Runtime:
         self.context = cl.Context([info.handle])
         self.queue = cl.CommandQueue(self.context)
         self.pool = MemoryPool(ImmediateAllocator(self.queue))
-        self.lock = threading.RLock()  # kernel objects hold their arguments; re-entrant: __del__ may allocate
-        self.wg = 1 if info.kind == "cpu" else min(256, info.max_group)  # work-group size of 1-D kernels
+        self.lock = (
+            threading.RLock()
+        )  # kernel objects hold their arguments; re-entrant: __del__ may allocate
+        self.wg = (
+            1 if info.kind == "cpu" else min(256, info.max_group)
+        )  # work-group size of 1-D kernels
         self.compilations = 0
         self.poison = False  # tests fill fresh outputs with NaN, so an element nobody wrote is seen
         self._peak = 0
@@ -73,7 +78,9 @@ class Runtime:
     def empty(self, spec: Spec) -> Buffer:
         """Uninitialised memory for `spec`; raises OutOfMemoryError, or DTypeError for a missing float64."""
         if spec.dtype == "float64" and not self.info.fp64:
-            raise DTypeError(f"{self.info.name}: expected a dtype other than float64, which this device lacks")
+            raise DTypeError(
+                f"{self.info.name}: expected a dtype other than float64, which this device lacks"
+            )
         nbytes = max(spec.nbytes, 4)
         if nbytes > self.info.max_alloc:
             raise self._out_of_memory(nbytes, f"at most {self.info.max_alloc} bytes in one array")
@@ -89,7 +96,7 @@ class Runtime:
         if active > self._peak:
             self._peak = active
         if self.poison:
-            cl.enqueue_fill_buffer(self.queue, mem, np.uint32(0xFFFFFFFF), 0, nbytes - nbytes % 4)
+            cl.enqueue_fill_buffer(self.queue, mem, np.array(0xFFFFFFFF, np.uint32), 0, nbytes - nbytes % 4)
         return Buffer(mem, spec)
 
     def _out_of_memory(self, asked: int, expected: str) -> OutOfMemoryError:
@@ -103,7 +110,11 @@ class Runtime:
 
     def memory_stats(self) -> dict[str, int]:
         """Bytes: allocated (in use), reserved (held from the device), peak (most ever allocated)."""
-        return {"allocated": int(self.pool.active_bytes), "reserved": int(self.pool.managed_bytes), "peak": self._peak}
+        return {
+            "allocated": int(self.pool.active_bytes),
+            "reserved": int(self.pool.managed_bytes),
+            "peak": self._peak,
+        }
 
     def empty_cache(self) -> None:
         """Give pooled memory that is not in use back to the device."""
@@ -111,13 +122,17 @@ class Runtime:
 
     def upload(self, host: Any) -> Buffer:
         """Copy a NumPy array to the device without waiting for the queue."""
-        host = np.array(host, order="C")  # private: the copy may happen after the caller changes theirs
+        host = np.array(
+            host, order="C"
+        )  # private: the copy may happen after the caller changes theirs
         out = self.empty(Spec(host.shape, dtype(host.dtype)))
         if host.size:
             with self.lock:
                 raw = host.reshape(-1).view(np.uint8)
                 event = cl.enqueue_copy(self.queue, out.mem, raw, is_blocking=False)
-                self._uploads.append((event, raw))  # an event that dies early would wait for its copy
+                self._uploads.append(
+                    (event, raw)
+                )  # an event that dies early would wait for its copy
                 done = cl.command_execution_status.COMPLETE
                 while self._uploads and self._uploads[0][0].command_execution_status == done:
                     self._uploads.popleft()
@@ -139,7 +154,15 @@ class Runtime:
 
     # --- kernels ----------------------------------------------------------------------------
 
-    def launch(self, family: str, name: str, grid: Shape, *args: Any, group: Shape | None = None, **defines: Any) -> None:
+    def launch(
+        self,
+        family: str,
+        name: str,
+        grid: Shape,
+        *args: Any,
+        group: Shape | None = None,
+        **defines: Any,
+    ) -> None:
         """Enqueue kernel `name` of `family`, compiled for `defines`, over `grid` work-items.
 
         Buffers and numbers are the kernel's arguments in order; an empty grid is no launch.
@@ -182,7 +205,13 @@ class Runtime:
         source = render(family, {"wide": False, **defines, "device": self.info})
         self.compilations += 1
         try:
-            kernel = cl.Kernel(cl.Program(self.context, source).build(options=["-cl-std=CL1.2"]), name)
+            with (
+                warnings.catch_warnings()
+            ):  # remarks on code that did compile; errors carry their log below
+                warnings.simplefilter("ignore", cl.CompilerWarning)
+                kernel = cl.Kernel(
+                    cl.Program(self.context, source).build(options=["-cl-std=CL1.2"]), name
+                )
         except cl.Error as exc:
             raise KernelBuildError(
                 f"{family}.cl.mako: {name} did not compile on {self.info.name} with {defines}\n{exc}",

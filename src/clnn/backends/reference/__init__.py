@@ -28,7 +28,9 @@ class Reference:
         """A copy; the caller may write to it."""
         return array.copy()
 
-    def run(self, op: str, inputs: Sequence[Any], outs: Sequence[Spec], settings: dict[str, Any]) -> tuple[Any, ...]:
+    def run(
+        self, op: str, inputs: Sequence[Any], outs: Sequence[Spec], settings: dict[str, Any]
+    ) -> tuple[Any, ...]:
         """Run `op`; a result that differs from its spec is a bug of the op and raises AssertionError."""
         if op not in self.impls:
             raise UnsupportedOpError(f"{op}: no implementation on the reference backend")
@@ -37,7 +39,12 @@ class Reference:
         got = got if isinstance(got, tuple) else (got,)
         arrays = tuple(np.asarray(a, order="C") for a in got)
         for array, spec in zip(arrays, outs, strict=True):
-            assert (array.shape, array.dtype.name) == (spec.shape, spec.dtype), (op, array.shape, array.dtype, spec)
+            assert (array.shape, array.dtype.name) == (spec.shape, spec.dtype), (
+                op,
+                array.shape,
+                array.dtype,
+                spec,
+            )
         return arrays
 
     def synchronize(self) -> None:

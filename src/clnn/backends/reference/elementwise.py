@@ -22,7 +22,10 @@ def mapped(fn: Callable[..., Any], *, floating: bool = False) -> Callable[..., A
 
     def run(*xs: Any, **settings: Any) -> Any:
         tensors = [x for x in xs if isinstance(x, np.ndarray)]
-        kinds = [(dtype(x.dtype), x.ndim) if isinstance(x, np.ndarray) else (of_number(x), -1) for x in xs]
+        kinds = [
+            (dtype(x.dtype), x.ndim) if isinstance(x, np.ndarray) else (of_number(x), -1)
+            for x in xs
+        ]
         kind = result_type(kinds)
         if floating and kind.category < 2:
             kind = dtype("float32")
