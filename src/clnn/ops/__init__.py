@@ -47,3 +47,14 @@ from .elementwise import sub as sub
 from .elementwise import tan as tan
 from .elementwise import where as where
 from .reduce import sum as sum
+from .movement import broadcast_to as broadcast_to
+from .movement import cat as cat
+from .movement import expand as expand
+from .movement import flatten as flatten
+from .movement import narrow as narrow
+from .movement import permute as permute
+from .movement import reshape as reshape
+from .movement import squeeze as squeeze
+from .movement import transpose as transpose
+from .movement import unsqueeze as unsqueeze
+from .movement import view as view

@@ -1,0 +1,218 @@
+"""Movement: the same elements in another shape, order or place. Only reshape shares memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+from ..autograd import T, Variable, apply
+from ..dtypes import Number, promote
+from ..errors import DTypeError, IndexOutOfRangeError, ShapeError
+from ..op import Op
+from ..shapes import Axes, Shape, Spec, check_shape, infer_reshape, normalize_axes, normalize_axis
+from .elementwise import cast, unbroadcast
+
+Ints = int | Sequence[int]
+
+
+def as_ints(op: str, first: Any, more: tuple[Any, ...] = ()) -> Shape:
+    """A tuple of ints from one int, a sequence, or ints one by one; raises DTypeError."""
+    given = (first, *more) if more or hasattr(first, "__index__") else first
+    try:
+        return tuple(map(index, given))
+    except TypeError:
+        raise DTypeError(f"{op}: expected ints, got {given!r}") from None
+
+
+# --- the primitives -----------------------------------------------------------------------------
+
+
+def _infer_cat(*xs: Spec, dim: int) -> Spec:
+    rows = [x for x in xs if x.shape != (0,)] or xs
+    first = rows[0].shape
+    for x in rows:
+        if x.rank != len(first) or any(a != b for k, (a, b) in enumerate(zip(first, x.shape, strict=True)) if k != dim):
+            raise ShapeError(
+                f"cat: expected shapes that agree except on axis {dim}, got {' and '.join(str(x.shape) for x in xs)}"
+            )
+    return Spec((*first[:dim], sum(x.shape[dim] for x in rows), *first[dim + 1 :]), xs[0].dtype)
+
+
+def _cat_vjp(g: Any, outs: Any, *xs: Any, needs: Any, dim: int) -> Any:
+    grads, at = [], 0
+    for x in xs:
+        skipped = x.shape == (0,)
+        size = 0 if skipped else x.shape[dim]
+        part = narrow(g, dim, at, size)
+        grads.append(reshape(part, (0,)) if skipped else part)
+        at += size
+    return grads
+
+
+def _permute_vjp(g: Any, outs: Any, x: Any, *, needs: Any, dims: Shape) -> Any:
+    return (apply(PERMUTE, g, dims=tuple(sorted(range(len(dims)), key=dims.__getitem__))),)
+
+
+def _slice_vjp(g: Any, outs: Any, x: Any, *, needs: Any, starts: Shape, steps: Shape, sizes: Shape) -> Any:
+    return (apply(PLACE, g, starts=starts, steps=steps, shape=x.shape, value=0),)
+
+
+def _place_vjp(g: Any, outs: Any, x: Any, *, needs: Any, starts: Shape, steps: Shape, shape: Shape,
+               value: Number) -> Any:  # fmt: skip
+    return (apply(SLICE, g, starts=starts, steps=steps, sizes=x.shape),)
+
+
+RESHAPE = Op("reshape", lambda x, *, shape: Spec(shape, x.dtype),
+             lambda g, outs, x, *, needs, shape: (reshape(g, x.shape),))  # fmt: skip
+PERMUTE = Op("permute", lambda x, *, dims: Spec(tuple(x.shape[d] for d in dims), x.dtype), _permute_vjp)
+EXPAND = Op("expand", lambda x, *, shape: Spec(shape, x.dtype),
+            lambda g, outs, x, *, needs, shape: (unbroadcast(g, x),))  # fmt: skip
+SLICE = Op("slice", lambda x, *, starts, steps, sizes: Spec(sizes, x.dtype), _slice_vjp)
+PLACE = Op("place", lambda x, *, starts, steps, shape, value: Spec(shape, x.dtype), _place_vjp)
+CAT = Op("cat", _infer_cat, _cat_vjp)
+
+
+# --- another shape ------------------------------------------------------------------------------
+
+
+def _operand(op: str, x: Any) -> None:
+    """Raise apply's error where a function needs a shape before it can apply anything."""
+    if not isinstance(x, Variable):
+        kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
+        hint = "; make a Tensor with clnn.tensor(array)" if hasattr(x, "__array__") else ""
+        raise DTypeError(f"{op}: expected a Tensor, got {kind}{hint}")
+
+
+def reshape(input: T, shape: Ints, *more: int) -> T:
+    """The same elements in another shape; one size may be -1. Shares memory with input.
+
+    Raises ShapeError when the numbers of elements differ.
+    """
+    _operand("reshape", input)
+    to = infer_reshape("reshape", input.shape, as_ints("reshape", shape, more))
+    return input if to == input.shape else apply(RESHAPE, input, shape=to)
+
+
+def view(input: T, shape: Ints, *more: int) -> T:
+    """The same as reshape, which never needs to copy here."""
+    return reshape(input, shape, *more)
+
+
+def flatten(input: T, start_dim: int = 0, end_dim: int = -1) -> T:
+    """Axes start_dim to end_dim, both included, joined into one. Raises ShapeError if they are in the wrong order."""
+    _operand("flatten", input)
+    first = normalize_axis("flatten", start_dim, input.ndim)
+    last = normalize_axis("flatten", end_dim, input.ndim)
+    if first > last:
+        raise ShapeError(f"flatten: expected start_dim <= end_dim, got {start_dim} and {end_dim}")
+    joined = 1
+    for n in input.shape[first : last + 1]:
+        joined *= n
+    return reshape(input, (*input.shape[:first], joined, *input.shape[last + 1 :]))
+
+
+def squeeze(input: T, dim: Axes = None) -> T:
+    """Without the axes of size 1, or without those in `dim` that have size 1."""
+    _operand("squeeze", input)
+    gone = normalize_axes("squeeze", dim if dim is None else as_ints("squeeze", dim), input.ndim)
+    return reshape(input, tuple(n for k, n in enumerate(input.shape) if n != 1 or k not in gone))
+
+
+def unsqueeze(input: T, dim: int) -> T:
+    """With a new axis of size 1 at `dim` of the result."""
+    _operand("unsqueeze", input)
+    at = normalize_axis("unsqueeze", dim, input.ndim + 1)
+    return reshape(input, (*input.shape[:at], 1, *input.shape[at:]))
+
+
+def expand(input: T, size: Ints, *more: int) -> T:
+    """Axes of size 1 repeated to `size`; -1 keeps an axis, and new axes may come in front.
+
+    Raises ShapeError where an axis has neither size 1 nor the one asked for.
+    """
+    return _expand("expand", input, as_ints("expand", size, more))
+
+
+def broadcast_to(input: T, shape: Ints) -> T:
+    """The same as expand."""
+    return _expand("broadcast_to", input, as_ints("broadcast_to", shape))
+
+
+def _expand(op: str, input: T, size: Shape) -> T:
+    _operand(op, input)
+    new = len(size) - input.ndim
+    full = tuple(input.shape[k - new] if n == -1 and k >= new else n for k, n in enumerate(size))
+    to = check_shape(op, full)
+    if new < 0 or any(a not in (1, b) for a, b in zip(input.shape, to[max(new, 0) :], strict=False)):
+        raise ShapeError(f"{op}: expected a shape that {input.shape} broadcasts to, got {size}")
+    return input if to == input.shape else apply(EXPAND, input, shape=to)
+
+
+# --- another order ------------------------------------------------------------------------------
+
+
+def permute(input: T, dims: Ints, *more: int) -> T:
+    """Axis k of the result is axis dims[k] of input; raises ShapeError unless dims names each axis once."""
+    _operand("permute", input)
+    given = as_ints("permute", dims, more)
+    order = tuple(normalize_axis("permute", d, input.ndim) for d in given)
+    if sorted(order) != list(range(input.ndim)):
+        raise ShapeError(f"permute: expected each of the {input.ndim} axes once, got {given}")
+    return input if order == tuple(range(input.ndim)) else apply(PERMUTE, input, dims=order)
+
+
+def transpose(input: T, dim0: int, dim1: int) -> T:
+    """Axes dim0 and dim1 exchanged."""
+    _operand("transpose", input)
+    a, b = (normalize_axis("transpose", d, input.ndim) for d in (dim0, dim1))
+    order = list(range(input.ndim))
+    if order:
+        order[a], order[b] = b, a
+    return permute(input, order)
+
+
+def narrow(input: T, dim: int, start: int, length: int) -> T:
+    """`length` elements of axis `dim` from `start` on, which may be negative to count from the end.
+
+    Raises IndexOutOfRangeError when that reaches outside of the axis.
+    """
+    _operand("narrow", input)
+    (start, length) = as_ints("narrow", (start, length))
+    if not input.ndim:
+        raise ShapeError("narrow: expected a tensor with at least one axis, got shape ()")
+    axis = normalize_axis("narrow", dim, input.ndim)
+    n = input.shape[axis]
+    first = start + n if start < 0 else start
+    if length < 0 or not 0 <= first <= n - length:
+        raise IndexOutOfRangeError(f"narrow: expected a range inside of size {n}, got start {start}, length {length}")
+    return take_slice(input, {axis: (first, length, 1)})
+
+
+def take_slice(input: T, cuts: dict[int, tuple[int, int, int]]) -> T:
+    """Per axis in `cuts` the elements (start, count, step); the step may be negative. Checks nothing."""
+    full = [cuts.get(k, (0, n, 1)) for k, n in enumerate(input.shape)]
+    if all(cut == (0, n, 1) for cut, n in zip(full, input.shape, strict=True)):
+        return input
+    starts, sizes, steps = zip(*full, strict=True)
+    return apply(SLICE, input, starts=starts, steps=steps, sizes=sizes)
+
+
+# --- several tensors ----------------------------------------------------------------------------
+
+
+def cat(tensors: Sequence[T], dim: int = 0) -> T:
+    """Tensors one after the other along an axis; dtypes are promoted.
+
+    Their shapes agree on every other axis (a tensor of shape (0,) fits all), else ShapeError.
+    """
+    xs = list(tensors)
+    for x in xs:
+        _operand("cat", x)
+    if not xs or not all(x.ndim for x in xs):
+        got = "none" if not xs else "one of shape ()"
+        raise ShapeError(f"cat: expected tensors with at least one axis, got {got}; stack joins scalars")
+    kind = promote(*[x.dtype for x in xs])
+    axis = normalize_axis("cat", dim, max(x.ndim for x in xs))
+    result: T = apply(CAT, *[cast(x, kind) for x in xs], dim=axis)
+    return result
