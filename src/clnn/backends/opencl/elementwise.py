@@ -154,7 +154,7 @@ EXPRESSIONS = {
     "div_grad": "-a0 * a1 / (a2 * a2)",
     "pow_base_grad": "a2 == 0 ? (T)0 : a0 * a2 * pow(a1, a2 - 1)",
     "pow_exponent_grad": "a1 == 0 && a2 >= 0 ? (T)0 : a0 * pow(a1, a2) * log(a1)",
-    "maximum_grad": "a0 * (a1 > a2 ? C(1.0) : a1 == a2 ? C(0.5) : C(0.0))",
+    "maximum_grad": "a0 * (a1 < a2 ? C(0.0) : a1 == a2 ? C(0.5) : C(1.0))",
     "abs_grad": "a0 * ((T)(a1 > 0) - (T)(a1 < 0))",
     "exp_grad": "a0 * a1",
     "expm1_grad": "a0 * (a1 + 1)",

@@ -50,6 +50,10 @@ def _floor_divide(a: Any, b: Any) -> Any:
     return np.floor_divide(a, b)
 
 
+def _sign(x: Any) -> Any:
+    return (x > 0).astype(x.dtype) - (x < 0)  # NaN gives 0, as in torch
+
+
 def _pow(a: Any, b: Any) -> Any:
     if a.dtype.kind != "i" and a.dtype != np.uint8:
         return np.power(a, b)
@@ -93,7 +97,7 @@ SAME: dict[str, Callable[..., Any]] = {
     "minimum": np.minimum,
     "neg": np.negative,
     "abs": np.abs,
-    "sign": np.sign,
+    "sign": _sign,
     "floor": np.floor,
     "ceil": np.ceil,
     "round": np.round,
@@ -102,8 +106,8 @@ SAME: dict[str, Callable[..., Any]] = {
     "div_grad": lambda g, a, b: -g * a / (b * b),
     "pow_base_grad": _pow_base_grad,
     "pow_exponent_grad": _pow_exponent_grad,
-    "maximum_grad": lambda g, a, b: g * ((a > b) + 0.5 * (a == b)),
-    "abs_grad": lambda g, x: g * np.sign(x),
+    "maximum_grad": lambda g, a, b: g * (1 - (a < b) - 0.5 * (a == b)),
+    "abs_grad": lambda g, x: g * _sign(x),
     "exp_grad": lambda g, y: g * y,
     "expm1_grad": lambda g, y: g * (y + 1),
     "log_grad": lambda g, x: g / x,
