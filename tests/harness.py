@@ -1,6 +1,7 @@
 """How an op is checked. Kept apart from the tests so that it can itself be tested (test_harness.py)."""
 
 import functools
+import importlib.util
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,14 @@ TOLERANCE = {
     "float16": (4e-3, 4e-3),
     "bfloat16": (3e-2, 3e-2),
 }
+
+
+@functools.cache
+def algorithms_of(family: str) -> dict[str, list[Any]]:
+    """The OpenCL backend's table {op: [Algorithm, ...]} of a family."""
+    if importlib.util.find_spec(f"clnn.backends.opencl.{family}") is None:
+        return {}
+    return getattr(importlib.import_module(f"clnn.backends.opencl.{family}"), "ALGORITHMS", {})
 
 
 def map_operands(value: Any, make: Any) -> Any:

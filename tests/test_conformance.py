@@ -1,16 +1,22 @@
 """Every op, on every device, by every algorithm, on every sample: torch -> reference -> OpenCL."""
 
 import contextlib
-import functools
-import importlib.util
 
 import pytest
-from harness import call, check_against_reference, check_against_torch, check_numeric_grad, host_operands, torch
-from samples import gather
 
 import clnn
 from clnn import ops
 from clnn.backends.opencl.algorithms import algorithm
+from harness import (
+    algorithms_of,
+    call,
+    check_against_reference,
+    check_against_torch,
+    check_numeric_grad,
+    host_operands,
+    torch,
+)
+from samples import gather
 
 SAMPLES = gather("SAMPLES")
 FLOATS_ONLY = [s for s in SAMPLES if s.numeric_grad]
@@ -21,15 +27,10 @@ def forced():
     out = []
     for s in SAMPLES:
         table = algorithms_of(s.family)
-        out += [(s, name) for name in dict.fromkeys(a.name for found in table.values() for a in found)]
+        out += [
+            (s, name) for name in dict.fromkeys(a.name for found in table.values() for a in found)
+        ]
     return out
-
-
-@functools.cache
-def algorithms_of(family):
-    if importlib.util.find_spec(f"clnn.backends.opencl.{family}") is None:
-        return {}
-    return getattr(importlib.import_module(f"clnn.backends.opencl.{family}"), "ALGORITHMS", {})
 
 
 @pytest.mark.skipif(torch is None, reason="torch is not installed: make test-all has it")
