@@ -19,6 +19,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -210,13 +211,12 @@ def speed(name: str) -> dict[str, Any]:
         row: dict[str, Any] = {"case": title}
         with clnn.no_grad():
             xs = [clnn.tensor(h, device=name) for h in host]
-            row["ms"] = median_ms(lambda: call(F, clnn, *xs), backend.synchronize)  # noqa: B023
+            row["ms"] = median_ms(partial(call, F, clnn, *xs), backend.synchronize)
         if peer is not None:
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
             ts = [torch.tensor(h, device="cuda") for h in host]
-            row["torch_ms"] = median_ms(
-                lambda: call(torch.nn.functional, torch, *ts), torch.cuda.synchronize
-            )  # noqa: B023
+            run = partial(call, torch.nn.functional, torch, *ts)
+            row["torch_ms"] = median_ms(run, torch.cuda.synchronize)
         row["gflops"], row["gbytes"] = flops / row["ms"] / 1e6, nbytes / row["ms"] / 1e6
         rows.append(row)
         console.print(f"{title}: {row['ms']:.3f} ms", markup=False)
