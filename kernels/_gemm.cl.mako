@@ -1,10 +1,10 @@
-/* _gemm — the one GEMM core: matmul and every convolution are built from its parts.
+/* gemm — the one GEMM core: matmul and every convolution are built from its parts.
  *
  * Computes  C[i,j] = epilogue(sum_k A[base(i) + offset(k)] * B(k,j)): the caller says what base and offset are,
  *           so an operand is a matrix, its transpose, or the windows of an image read in place
  * Layout    simd: B in panels, k-major, MR x NR (= NV * V) micro-tiles of C leave in the private array `tile`
  *           tile: both operands staged k-major in local memory, pitch one above the tile against bank conflicts
- * Defines   dtype
+ * Defines   dtype, act (C expression of v: what the epilogue makes of a sum)
  * Tunables  V (lanes of a vector), MR (rows), NV (vectors) of the simd micro-tile
  *           TM, TN, TK (tile held by a work-group, 16-128), RM, RN (outputs per work-item)
  * Launch    simd: group (1); the work-item is the thread.   tile: group (TN/RN, TM/RM), a multiple of TK, no
@@ -12,6 +12,14 @@
  * Source    simd: Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008
  *           tile: Volkov, Demmel, "Benchmarking GPUs to Tune Dense Linear Algebra", 2008
  */
+
+## What ends every sum: `act` is a C expression of v.
+<%def name="epilogue()">\
+static acc epilogue(acc v)
+{
+    return ${act};
+}
+</%def>
 
 <%def name="vec()">${"double" if dtype == "f64" else "float"}${V}</%def>
 

@@ -17,12 +17,6 @@
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
 <%def name="sizes()">const int M, const int N, const int K, const int batches${"".join(f", const int n{d}, const index_t a{d}, const index_t b{d}" for d in range(rank))}</%def>\
 <%def name="bias_arg()">${"__global const real *restrict bias, " if bias else ""}</%def>\
-% if engine != "pack":
-static acc epilogue(acc v)
-{
-    return ${act};
-}
-% endif
 ${{"simd": simd, "tile": tile, "plain": plain, "pack": pack}[engine]()}
 
 ## The offsets za, zb of batch z.
@@ -42,6 +36,7 @@ ${{"simd": simd, "tile": tile, "plain": plain, "pack": pack}[engine]()}
 
 <%def name="simd()">\
 <%  NR = NV * V; vectors = dtype in ("f32", "f64") %>\
+${gemm.epilogue()}
 ${gemm.packing()}
 /* A row of the micro-tile: add what earlier depths left in C, end with the epilogue, store. */
 static void finish(acc *v, __global real *c, const int width, const int more, const int done${", __global const real *bias" if bias else ""})
@@ -133,6 +128,7 @@ void pack(__global const real *restrict A, __global acc *restrict packed, const 
 </%def>
 
 <%def name="tile()">\
+${gemm.epilogue()}
 __kernel __attribute__((reqd_work_group_size(${TN // RN}, ${TM // RM}, 1)))
 void matmul(__global const real *restrict A, __global const real *restrict B, ${bias_arg()}__global real *restrict C,
             ${sizes()})
@@ -153,6 +149,7 @@ STORE(c, (size_t)i * N + j, epilogue(v${" + LOAD(bias, j)" if bias else ""}));\
 </%def>
 
 <%def name="plain()">\
+${gemm.epilogue()}
 __kernel void matmul(__global const real *restrict A, __global const real *restrict B, ${bias_arg()}
                      __global real *restrict C, ${sizes()})
 {
