@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import ClnnError
-from . import devices
+from . import demo, devices
 
-COMMANDS = (devices,)
+COMMANDS = (devices, demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
