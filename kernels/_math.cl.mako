@@ -34,10 +34,38 @@ static T floor_div(T a, T b)
     const T q = (a - floor_mod(a, b)) / b;
     return q == 0 ? copysign((T)0, a / b) : (q - floor(q) > C(0.5) ? floor(q) + 1 : floor(q));
 }
-static T sigmoid(T x)
-{
-    const T e = exp(-fabs(x));
-    return x >= 0 ? 1 / (1 + e) : e / (1 + e);
-}
+/* Sigmoid: exp may overflow to infinity, whose reciprocal is the right 0. */
+static T sigmoid(T x) { return 1 / (1 + exp(-x)); }
 static T softplus(T x) { return isnan(x) ? x : fmax(x, (T)0) + log1p(exp(-fabs(x))); }
+static T normal_cdf(T x) { return C(0.5) * (1 + erf(x * C(0.70710678118654752))); }
+static T gelu_inner(T x) { return C(0.79788456080286536) * (x + C(0.044715) * x * x * x); }
+/* (1 + tanh(z)) / 2 = sigmoid(2 z): exactly 0 far below, which a rounded tanh may miss. */
+static T gelu_tanh(T x) { return x * sigmoid(2 * gelu_inner(x)); }
+/* Slopes are constant far from 0; x is limited there, before anything can overflow. */
+static T gelu_tanh_slope(T x)
+{
+    const T near = x < -30 ? (T)-30 : x > 30 ? (T)30 : x;
+    const T s = sigmoid(2 * gelu_inner(near));
+    return s + s * (1 - s) * near * C(1.5957691216057308) * (1 + C(0.134145) * near * near);
+}
+static T silu_slope(T x)
+{
+    const T s = sigmoid(x);
+    return s * (1 + x * (1 - s));
+}
+/* tanh(log(1 + e)) = n / (n + 2) with e = exp(x), n = e * (e + 2), which is 1 to every digit from x = 20 on. */
+static T tanh_softplus(T x)
+{
+    const T e = exp(x > 20 ? (T)20 : x);
+    const T n = e * (e + 2);
+    return n / (n + 2);
+}
+static T mish_slope(T x)
+{
+    const T near = x > 20 ? (T)20 : x;
+    const T e = exp(near);
+    const T n = e * (e + 2);
+    const T d = 1 / (n + 2);
+    return n * d + near * (4 * (n + 1) * d * d * (e / (1 + e)));
+}
 % endif

@@ -1,5 +1,28 @@
 """The public functional API: every op by its torch name, re-exported from its family."""
 
+from .activation import celu as celu
+from .activation import elu as elu
+from .activation import gelu as gelu
+from .activation import glu as glu
+from .activation import hardshrink as hardshrink
+from .activation import hardsigmoid as hardsigmoid
+from .activation import hardswish as hardswish
+from .activation import hardtanh as hardtanh
+from .activation import leaky_relu as leaky_relu
+from .activation import logsigmoid as logsigmoid
+from .activation import mish as mish
+from .activation import prelu as prelu
+from .activation import relu as relu
+from .activation import relu6 as relu6
+from .activation import selu as selu
+from .activation import sigmoid as sigmoid
+from .activation import silu as silu
+from .activation import softplus as softplus
+from .activation import softshrink as softshrink
+from .activation import softsign as softsign
+from .activation import tanh as tanh
+from .activation import tanhshrink as tanhshrink
+from .activation import threshold as threshold
 from .elementwise import abs as abs
 from .elementwise import add as add
 from .elementwise import cast as cast
@@ -20,9 +43,9 @@ from .elementwise import isinf as isinf
 from .elementwise import isnan as isnan
 from .elementwise import le as le
 from .elementwise import log as log
+from .elementwise import log10 as log10
 from .elementwise import log1p as log1p
 from .elementwise import log2 as log2
-from .elementwise import log10 as log10
 from .elementwise import logical_and as logical_and
 from .elementwise import logical_not as logical_not
 from .elementwise import logical_or as logical_or
@@ -46,7 +69,6 @@ from .elementwise import square as square
 from .elementwise import sub as sub
 from .elementwise import tan as tan
 from .elementwise import where as where
-from .reduce import sum as sum
 from .movement import broadcast_to as broadcast_to
 from .movement import cat as cat
 from .movement import expand as expand
@@ -58,3 +80,4 @@ from .movement import squeeze as squeeze
 from .movement import transpose as transpose
 from .movement import unsqueeze as unsqueeze
 from .movement import view as view
+from .reduce import sum as sum
