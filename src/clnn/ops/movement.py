@@ -10,7 +10,16 @@ from ..autograd import T, Variable, apply
 from ..dtypes import Number, promote
 from ..errors import DTypeError, IndexOutOfRangeError, ShapeError
 from ..op import Op
-from ..shapes import Axes, Shape, Spec, check_shape, infer_reshape, normalize_axes, normalize_axis
+from ..shapes import (
+    Axes,
+    Shape,
+    Spec,
+    broadcast,
+    check_shape,
+    infer_reshape,
+    normalize_axes,
+    normalize_axis,
+)
 from .elementwise import cast, unbroadcast
 
 Ints = int | Sequence[int]
@@ -32,7 +41,9 @@ def _infer_cat(*xs: Spec, dim: int) -> Spec:
     rows = [x for x in xs if x.shape != (0,)] or xs
     first = rows[0].shape
     for x in rows:
-        if x.rank != len(first) or any(a != b for k, (a, b) in enumerate(zip(first, x.shape, strict=True)) if k != dim):
+        if x.rank != len(first) or any(
+            a != b for k, (a, b) in enumerate(zip(first, x.shape, strict=True)) if k != dim
+        ):
             raise ShapeError(
                 f"cat: expected shapes that agree except on axis {dim}, got {' and '.join(str(x.shape) for x in xs)}"
             )
@@ -54,7 +65,9 @@ def _permute_vjp(g: Any, outs: Any, x: Any, *, needs: Any, dims: Shape) -> Any:
     return (apply(PERMUTE, g, dims=tuple(sorted(range(len(dims)), key=dims.__getitem__))),)
 
 
-def _slice_vjp(g: Any, outs: Any, x: Any, *, needs: Any, starts: Shape, steps: Shape, sizes: Shape) -> Any:
+def _slice_vjp(
+    g: Any, outs: Any, x: Any, *, needs: Any, starts: Shape, steps: Shape, sizes: Shape
+) -> Any:
     return (apply(PLACE, g, starts=starts, steps=steps, shape=x.shape, value=0),)
 
 
@@ -63,20 +76,60 @@ def _place_vjp(g: Any, outs: Any, x: Any, *, needs: Any, starts: Shape, steps: S
     return (apply(SLICE, g, starts=starts, steps=steps, sizes=x.shape),)
 
 
+def _infer_roll(x: Spec, *, shift: int, dim: int) -> Spec:
+    return x
+
+
+def _roll_vjp(g: Any, outs: Any, x: Any, *, needs: Any, shift: int, dim: int) -> Any:
+    return (apply(ROLL, g, shift=-shift, dim=dim),)
+
+
+def _infer_tri(x: Spec, *, diagonal: int, lower: bool) -> Spec:
+    if x.rank < 2:
+        raise ShapeError(
+            f"{'tril' if lower else 'triu'}: expected at least 2 axes, got shape {x.shape}"
+        )
+    return x
+
+
+def _tri_vjp(g: Any, outs: Any, x: Any, *, needs: Any, diagonal: int, lower: bool) -> Any:
+    return (apply(TRI, g, diagonal=diagonal, lower=lower),)
+
+
+def _infer_assign(x: Spec, value: Spec, *, starts: Shape, steps: Shape, sizes: Shape) -> Spec:
+    if value.rank >= 0 and broadcast("setitem", value.shape, sizes) != sizes:
+        raise ShapeError(
+            f"setitem: expected a value that broadcasts to {sizes}, got shape {value.shape}"
+        )
+    return x
+
+
+def _assign_vjp(g: Any, outs: Any, x: Any, value: Any, *, needs: Any, starts: Shape, steps: Shape,
+                sizes: Shape) -> Any:  # fmt: skip
+    region = {"starts": starts, "steps": steps, "sizes": sizes}
+    return (apply(ASSIGN, g, 0, **region) if needs[0] else None,
+            unbroadcast(apply(SLICE, g, **region), value) if needs[1] else None)  # fmt: skip
+
+
 RESHAPE = Op("reshape", lambda x, *, shape: Spec(shape, x.dtype),
              lambda g, outs, x, *, needs, shape: (reshape(g, x.shape),))  # fmt: skip
-PERMUTE = Op("permute", lambda x, *, dims: Spec(tuple(x.shape[d] for d in dims), x.dtype), _permute_vjp)
+PERMUTE = Op(
+    "permute", lambda x, *, dims: Spec(tuple(x.shape[d] for d in dims), x.dtype), _permute_vjp
+)
 EXPAND = Op("expand", lambda x, *, shape: Spec(shape, x.dtype),
             lambda g, outs, x, *, needs, shape: (unbroadcast(g, x),))  # fmt: skip
 SLICE = Op("slice", lambda x, *, starts, steps, sizes: Spec(sizes, x.dtype), _slice_vjp)
 PLACE = Op("place", lambda x, *, starts, steps, shape, value: Spec(shape, x.dtype), _place_vjp)
 CAT = Op("cat", _infer_cat, _cat_vjp)
+ROLL = Op("roll", _infer_roll, _roll_vjp)
+TRI = Op("tri", _infer_tri, _tri_vjp)
+ASSIGN = Op("assign", _infer_assign, _assign_vjp)  # x with a slice of it replaced
 
 
 # --- another shape ------------------------------------------------------------------------------
 
 
-def _operand(op: str, x: Any) -> None:
+def operand(op: str, x: Any) -> None:
     """Raise apply's error where a function needs a shape before it can apply anything."""
     if not isinstance(x, Variable):
         kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
@@ -89,7 +142,7 @@ def reshape(input: T, shape: Ints, *more: int) -> T:
 
     Raises ShapeError when the numbers of elements differ.
     """
-    _operand("reshape", input)
+    operand("reshape", input)
     to = infer_reshape("reshape", input.shape, as_ints("reshape", shape, more))
     return input if to == input.shape else apply(RESHAPE, input, shape=to)
 
@@ -101,7 +154,7 @@ def view(input: T, shape: Ints, *more: int) -> T:
 
 def flatten(input: T, start_dim: int = 0, end_dim: int = -1) -> T:
     """Axes start_dim to end_dim, both included, joined into one. Raises ShapeError if they are in the wrong order."""
-    _operand("flatten", input)
+    operand("flatten", input)
     first = normalize_axis("flatten", start_dim, input.ndim)
     last = normalize_axis("flatten", end_dim, input.ndim)
     if first > last:
@@ -114,14 +167,14 @@ def flatten(input: T, start_dim: int = 0, end_dim: int = -1) -> T:
 
 def squeeze(input: T, dim: Axes = None) -> T:
     """Without the axes of size 1, or without those in `dim` that have size 1."""
-    _operand("squeeze", input)
+    operand("squeeze", input)
     gone = normalize_axes("squeeze", dim if dim is None else as_ints("squeeze", dim), input.ndim)
     return reshape(input, tuple(n for k, n in enumerate(input.shape) if n != 1 or k not in gone))
 
 
 def unsqueeze(input: T, dim: int) -> T:
     """With a new axis of size 1 at `dim` of the result."""
-    _operand("unsqueeze", input)
+    operand("unsqueeze", input)
     at = normalize_axis("unsqueeze", dim, input.ndim + 1)
     return reshape(input, (*input.shape[:at], 1, *input.shape[at:]))
 
@@ -140,11 +193,13 @@ def broadcast_to(input: T, shape: Ints) -> T:
 
 
 def _expand(op: str, input: T, size: Shape) -> T:
-    _operand(op, input)
+    operand(op, input)
     new = len(size) - input.ndim
     full = tuple(input.shape[k - new] if n == -1 and k >= new else n for k, n in enumerate(size))
     to = check_shape(op, full)
-    if new < 0 or any(a not in (1, b) for a, b in zip(input.shape, to[max(new, 0) :], strict=False)):
+    if new < 0 or any(
+        a not in (1, b) for a, b in zip(input.shape, to[max(new, 0) :], strict=False)
+    ):
         raise ShapeError(f"{op}: expected a shape that {input.shape} broadcasts to, got {size}")
     return input if to == input.shape else apply(EXPAND, input, shape=to)
 
@@ -154,7 +209,7 @@ def _expand(op: str, input: T, size: Shape) -> T:
 
 def permute(input: T, dims: Ints, *more: int) -> T:
     """Axis k of the result is axis dims[k] of input; raises ShapeError unless dims names each axis once."""
-    _operand("permute", input)
+    operand("permute", input)
     given = as_ints("permute", dims, more)
     order = tuple(normalize_axis("permute", d, input.ndim) for d in given)
     if sorted(order) != list(range(input.ndim)):
@@ -164,7 +219,7 @@ def permute(input: T, dims: Ints, *more: int) -> T:
 
 def transpose(input: T, dim0: int, dim1: int) -> T:
     """Axes dim0 and dim1 exchanged."""
-    _operand("transpose", input)
+    operand("transpose", input)
     a, b = (normalize_axis("transpose", d, input.ndim) for d in (dim0, dim1))
     order = list(range(input.ndim))
     if order:
@@ -172,20 +227,95 @@ def transpose(input: T, dim0: int, dim1: int) -> T:
     return permute(input, order)
 
 
+def swapaxes(input: T, axis0: int, axis1: int) -> T:
+    """The same as transpose."""
+    return transpose(input, axis0, axis1)
+
+
+def t(input: T) -> T:
+    """The transpose of a matrix; a vector or a scalar stays as it is. Raises ShapeError above 2 axes."""
+    operand("t", input)
+    if input.ndim > 2:
+        raise ShapeError(
+            f"t: expected at most 2 axes, got shape {input.shape}; use transpose or permute"
+        )
+    return permute(input, tuple(reversed(range(input.ndim))))
+
+
+def movedim(input: T, source: Ints, destination: Ints) -> T:
+    """Axes `source` moved to the places `destination`; the others keep their order.
+
+    Raises ShapeError unless both name as many axes, each once.
+    """
+    operand("movedim", input)
+    pair = [
+        tuple(normalize_axis("movedim", d, input.ndim) for d in as_ints("movedim", ds))
+        for ds in (source, destination)
+    ]
+    if len(pair[0]) != len(pair[1]) or any(len(set(ds)) != len(ds) for ds in pair):
+        raise ShapeError(
+            f"movedim: expected as many distinct axes on both sides, got {source} and {destination}"
+        )
+    rest = iter(k for k in range(input.ndim) if k not in pair[0])
+    moved = dict(zip(pair[1], pair[0], strict=True))
+    return permute(input, tuple(moved[k] if k in moved else next(rest) for k in range(input.ndim)))
+
+
+def flip(input: T, dims: Ints, *more: int) -> T:
+    """The elements along `dims` in reverse order."""
+    operand("flip", input)
+    axes = normalize_axes("flip", as_ints("flip", dims, more), input.ndim)
+    return take_slice(input, {k: (input.shape[k] - 1, input.shape[k], -1) for k in axes})
+
+
+def roll(input: T, shifts: Ints, dims: Ints | None = None) -> T:
+    """Element i moved to i + shift, around the end, along each of `dims`; without dims in row-major order.
+
+    Raises ShapeError unless there is one shift per axis.
+    """
+    operand("roll", input)
+    by = as_ints("roll", shifts)
+    if dims is None and len(by) == 1:
+        return reshape(roll(reshape(input, -1), by, 0), input.shape)
+    axes = () if dims is None else as_ints("roll", dims)
+    if len(by) != len(axes):
+        raise ShapeError(f"roll: expected one shift per axis, got shifts {shifts} and dims {dims}")
+    for shift, d in zip(by, axes, strict=True):
+        input = apply(ROLL, input, shift=shift, dim=normalize_axis("roll", d, input.ndim))
+    return input
+
+
+def tril(input: T, diagonal: int = 0) -> T:
+    """The lower triangle of the last two axes, up to `diagonal` above the main one; zero elsewhere."""
+    return _tri("tril", input, diagonal)
+
+
+def triu(input: T, diagonal: int = 0) -> T:
+    """The upper triangle of the last two axes, from `diagonal` above the main one on; zero elsewhere."""
+    return _tri("triu", input, diagonal)
+
+
+def _tri(op: str, input: T, diagonal: int) -> T:
+    (diagonal,) = as_ints(op, (diagonal,))
+    result: T = apply(TRI, input, diagonal=diagonal, lower=op == "tril")
+    return result
+
+
+# --- parts, and the sum of parts ------------------------------------------------------------------
+
+
 def narrow(input: T, dim: int, start: int, length: int) -> T:
     """`length` elements of axis `dim` from `start` on, which may be negative to count from the end.
 
     Raises IndexOutOfRangeError when that reaches outside of the axis.
     """
-    _operand("narrow", input)
+    axis, n = axis_of("narrow", input, dim)
     (start, length) = as_ints("narrow", (start, length))
-    if not input.ndim:
-        raise ShapeError("narrow: expected a tensor with at least one axis, got shape ()")
-    axis = normalize_axis("narrow", dim, input.ndim)
-    n = input.shape[axis]
     first = start + n if start < 0 else start
     if length < 0 or not 0 <= first <= n - length:
-        raise IndexOutOfRangeError(f"narrow: expected a range inside of size {n}, got start {start}, length {length}")
+        raise IndexOutOfRangeError(
+            f"narrow: expected a range inside of size {n}, got start {start}, length {length}"
+        )
     return take_slice(input, {axis: (first, length, 1)})
 
 
@@ -198,7 +328,13 @@ def take_slice(input: T, cuts: dict[int, tuple[int, int, int]]) -> T:
     return apply(SLICE, input, starts=starts, steps=steps, sizes=sizes)
 
 
-# --- several tensors ----------------------------------------------------------------------------
+def axis_of(op: str, input: T, dim: int) -> tuple[int, int]:
+    """The axis counted from the front, and its size; raises ShapeError for a scalar."""
+    operand(op, input)
+    if not input.ndim:
+        raise ShapeError(f"{op}: expected a tensor with at least one axis, got shape ()")
+    axis = normalize_axis(op, dim, input.ndim)
+    return axis, input.shape[axis]
 
 
 def cat(tensors: Sequence[T], dim: int = 0) -> T:
@@ -208,10 +344,12 @@ def cat(tensors: Sequence[T], dim: int = 0) -> T:
     """
     xs = list(tensors)
     for x in xs:
-        _operand("cat", x)
+        operand("cat", x)
     if not xs or not all(x.ndim for x in xs):
         got = "none" if not xs else "one of shape ()"
-        raise ShapeError(f"cat: expected tensors with at least one axis, got {got}; stack joins scalars")
+        raise ShapeError(
+            f"cat: expected tensors with at least one axis, got {got}; stack joins scalars"
+        )
     kind = promote(*[x.dtype for x in xs])
     axis = normalize_axis("cat", dim, max(x.ndim for x in xs))
     result: T = apply(CAT, *[cast(x, kind) for x in xs], dim=axis)

@@ -10,8 +10,13 @@ import numpy as np
 from ...dtypes import DType, Number
 from ...shapes import Shape, Spec
 from .. import implements
+from .algorithms import Algorithm, always, choose
+from .discovery import DeviceInfo
 from .elementwise import chunking
 from .runtime import Buffer, Runtime
+
+View = tuple[Shape, Shape, Shape]  # sizes, strides in x, strides in y
+_TILE_FROM = 8  # shorter axes would leave most of a tile empty
 
 
 def strides_of(shape: Shape) -> Shape:
@@ -24,7 +29,7 @@ def strides_of(shape: Shape) -> Shape:
 
 
 @lru_cache(4096)
-def merge(sizes: Shape, src: Shape, dst: Shape) -> tuple[Shape, Shape, Shape]:
+def merge(sizes: Shape, src: Shape, dst: Shape) -> View:
     """The same copy with the fewest axes: those of size 1 dropped, those adjacent in both views joined."""
     axes: list[tuple[int, int, int]] = []
     for n, s, t in zip(sizes, src, dst, strict=True):
@@ -58,10 +63,15 @@ def copy(rt: Runtime, x: Buffer | int, y: Buffer, sizes: Shape, src: Shape, dst:
     views = (*sizes, *dst) if constant else (*sizes, *src, *dst)
     start = (x,) if constant else (x, x0)
     rt.launch(
-        "movement", "copy", (-(-(-(-n // chunk)) // wg) * wg,), *start, y, y0, n, chunk, *views, group=(wg,), WG=wg,
-        size=y.dtype.itemsize, rank=len(sizes), constant=constant,
+        "movement", "copy", (ceil_to(ceil_to(n, chunk) // chunk, wg),), *start, y, y0, n, chunk, *views,
+        group=(wg,), kind="copy", WG=wg, size=y.dtype.itemsize, rank=len(sizes), constant=constant,
         inner=tuple(s if s in (0, 1) else None for s in (src[-1], dst[-1])),
     )  # fmt: skip
+
+
+def ceil_to(n: int, step: int) -> int:
+    """The next multiple of `step` that is not below n."""
+    return -(-n // step) * step
 
 
 def fill(rt: Runtime, y: Buffer, value: Number) -> None:
@@ -75,19 +85,64 @@ def reshape(rt: Runtime, x: Buffer, out: Spec, *, shape: Shape) -> Buffer:
     return Buffer(x.mem, out)
 
 
+def _contiguous_axis(view: View) -> int | None:
+    """The axis along which neighbours lie side by side in x, if it is not the last one, along which they do in y."""
+    sizes, src, dst = view
+    axis = next((k for k, s in enumerate(src[:-1]) if s == 1), None)
+    worth = axis is not None and dst[-1] == 1 and min(sizes[axis], sizes[-1]) >= _TILE_FROM
+    return axis if worth else None
+
+
+def _transposes(view: View, info: DeviceInfo) -> bool:
+    return _contiguous_axis(view) is not None and (info.kind == "cpu" or info.max_group >= 64)
+
+
+def _transpose(rt: Runtime, x: Buffer, y: Buffer, view: View) -> None:
+    """Tile by tile, so that both sides are read and written along lines of memory."""
+    axis = _contiguous_axis(view)
+    assert axis is not None
+    sizes, src, dst = view
+    batch = [k for k in range(len(sizes) - 1) if k != axis]
+    lanes, rows = (
+        (1, 1) if rt.info.kind == "cpu" else (32, 8) if rt.info.max_group >= 256 else (8, 8)
+    )
+    tile = 64 if lanes == 1 else lanes
+    grid = (ceil_to(sizes[-1], tile) // tile * lanes, ceil_to(sizes[axis], tile) // tile * rows,
+            prod(sizes[k] for k in batch))  # fmt: skip
+    args = [sizes[-1], sizes[axis], src[-1], dst[axis], *(sizes[k] for k in batch)]
+    args += [src[k] for k in batch] + [dst[k] for k in batch]
+    rt.launch("movement", "transpose", grid, x, y, *args, group=(lanes, rows, 1), kind="transpose",
+              size=y.dtype.itemsize, TILE=tile, LANES=lanes, ROWS=rows, batch=len(batch))  # fmt: skip
+
+
+def _walk(rt: Runtime, x: Buffer, y: Buffer, view: View) -> None:
+    copy(rt, x, y, *view)
+
+
+ALGORITHMS = {
+    "permute": [Algorithm("transpose", _transposes, _transpose), Algorithm("walk", always, _walk)]
+}
+
+
 @implements("permute")
 def permute(rt: Runtime, x: Buffer, y: Buffer, *, dims: Shape) -> None:
     """Walk y in order, and x by its strides in y's order of axes."""
     strides = strides_of(x.shape)
-    copy(rt, x, y, y.shape, tuple(strides[d] for d in dims), strides_of(y.shape))
+    view = merge(y.shape, tuple(strides[d] for d in dims), strides_of(y.shape))
+    if y.size:
+        choose("permute", ALGORITHMS["permute"], view, rt.info).launch(rt, x, y, view)
 
 
 @implements("expand")
 def expand(rt: Runtime, x: Buffer, y: Buffer, *, shape: Shape) -> None:
     """Walk x with stride 0 along what it repeats."""
-    full = (1,) * (len(shape) - len(x.shape)) + x.shape
-    strides = tuple(0 if n == 1 else s for n, s in zip(full, strides_of(full), strict=True))
-    copy(rt, x, y, shape, strides, strides_of(shape))
+    copy(rt, x, y, shape, _broadcast_strides(x.shape, len(shape)), strides_of(shape))
+
+
+def _broadcast_strides(shape: Shape, rank: int) -> Shape:
+    """Strides with 0 for axes that are broadcast, also the new ones in front."""
+    full = (1,) * (rank - len(shape)) + shape
+    return tuple(0 if n == 1 else s for n, s in zip(full, strides_of(full), strict=True))
 
 
 @implements("slice")
@@ -95,11 +150,21 @@ def slice_(rt: Runtime, x: Buffer, y: Buffer, *, starts: Shape, steps: Shape, si
     """Walk x from its first element taken, by its strides times the steps."""
     strides = strides_of(x.shape)
     src = tuple(s * k for s, k in zip(strides, steps, strict=True))
-    copy(rt, x, y, sizes, src, strides_of(sizes), x0=sum(s * k for s, k in zip(strides, starts, strict=True)))
+    copy(
+        rt,
+        x,
+        y,
+        sizes,
+        src,
+        strides_of(sizes),
+        x0=sum(s * k for s, k in zip(strides, starts, strict=True)),
+    )
 
 
 @implements("place")
-def place(rt: Runtime, x: Buffer, y: Buffer, *, starts: Shape, steps: Shape, shape: Shape, value: Number) -> None:
+def place(
+    rt: Runtime, x: Buffer, y: Buffer, *, starts: Shape, steps: Shape, shape: Shape, value: Number
+) -> None:
     """Fill y, then write x over it."""
     fill(rt, y, value)
     _put(rt, x, y, starts, steps)
@@ -121,3 +186,39 @@ def cat(rt: Runtime, *arrays: Buffer, dim: int) -> None:
         if x.size:
             _put(rt, x, y, (0,) * dim + (at,) + (0,) * (len(y.shape) - dim - 1), steps)
             at += x.shape[dim]
+
+
+@implements("roll")
+def roll(rt: Runtime, x: Buffer, y: Buffer, *, shift: int, dim: int) -> None:
+    """The two parts of x change places."""
+    n = x.shape[dim] if x.shape else 1
+    if x.size == 0:
+        return
+    inner = prod(x.shape[dim + 1 :])
+    block = n * inner
+    moved = shift % n * inner  # elements of each block that go around the end
+    outer = x.size // block
+    for size, at, to in ((block - moved, 0, moved), (moved, block - moved, 0)):
+        copy(rt, x, y, (outer, size), (block, 1), (block, 1), at, to)
+
+
+@implements("tri")
+def tri(rt: Runtime, x: Buffer, y: Buffer, *, diagonal: int, lower: bool) -> None:
+    """Choose per element by its row and column."""
+    wg, chunk = chunking(rt, y.size)
+    rt.launch("movement", "tri", (ceil_to(ceil_to(y.size, chunk) // chunk, wg),), x, y, y.size, chunk, *x.shape[-2:],
+              diagonal, group=(wg,), kind="tri", size=y.dtype.itemsize, WG=wg, lower=lower)  # fmt: skip
+
+
+@implements("assign")
+def assign(rt: Runtime, x: Buffer, value: Buffer | Number, y: Buffer, *, starts: Shape, steps: Shape,
+           sizes: Shape) -> None:  # fmt: skip
+    """Copy x, then write the value over a slice of it."""
+    copy(rt, x, y, (x.size,), (1,), (1,))
+    strides = strides_of(y.shape)
+    dst = tuple(s * k for s, k in zip(strides, steps, strict=True))
+    y0 = sum(s * k for s, k in zip(strides, starts, strict=True))
+    if isinstance(value, Buffer):
+        copy(rt, value, y, sizes, _broadcast_strides(value.shape, len(sizes)), dst, y0=y0)
+    else:
+        copy(rt, bits(value, y.dtype), y, sizes, (), dst, y0=y0)

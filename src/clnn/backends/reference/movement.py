@@ -54,3 +54,23 @@ def place(x: Any, *, starts: Any, steps: Any, shape: Any, value: Any) -> Any:
 def cat(*xs: Any, dim: int) -> Any:
     """One after the other; empty vectors count for nothing."""
     return np.concatenate([x for x in xs if x.shape != (0,)] or xs, axis=dim)
+
+
+@implements("roll")
+def roll(x: Any, *, shift: int, dim: int) -> Any:
+    """Element i goes to i + shift, around the end; a scalar stays."""
+    return np.roll(x, shift, dim) if x.ndim else x
+
+
+@implements("tri")
+def tri(x: Any, *, diagonal: int, lower: bool) -> Any:
+    """One triangle of each matrix."""
+    return (np.tril if lower else np.triu)(x, diagonal)
+
+
+@implements("assign")
+def assign(x: Any, value: Any, *, starts: Any, steps: Any, sizes: Any) -> Any:
+    """x, with `value` in that slice of it."""
+    out = x.copy()
+    out[_region(starts, steps, sizes)] = value
+    return out
