@@ -1,0 +1,375 @@
+"""Host side of kernels/conv.cl.mako: convolutions as products over an image that is read in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import gcd
+from typing import Any, NamedTuple
+
+from ...dtypes import DType, accumulator, int32, int64
+from ...shapes import Shape, Spec
+from .. import implements
+from .algorithms import Algorithm, always, choose
+from .discovery import DeviceInfo
+from .gemm import ceil_div, micro, simd_fits, tile, tile_fits, tile_grid
+from .runtime import Buffer, Runtime
+
+_KC = 256  # pixels of the output gradient multiplied at a time, so that they stay in cache
+_TILE_FLOPS = 1_000_000  # the least a work-item of the simd engine should have to do
+_SLICE = 512  # pixels a slice of the weight gradient sums at least
+_ONE = (1, 1, 1)
+
+
+class Problem(NamedTuple):
+    """One convolution y = conv2d(x, w), whichever of its three products is wanted."""
+
+    N: int
+    C: int
+    H: int
+    W: int
+    O: int  # noqa: E741
+    P: int
+    Q: int
+    kernel: Shape
+    stride: Shape
+    padding: Shape  # before: top and left
+    dilation: Shape
+    groups: int
+    kind: DType
+    wide: bool
+
+    def defines(self, **more: Any) -> dict[str, Any]:
+        """What every kernel is compiled for."""
+        return {"dtype": self.kind.code, "act": "v", **({"wide": True} if self.wide else {}), **more}
+
+    def table(self, rt: Runtime, n: int) -> Buffer:
+        """Memory for n offsets."""
+        return rt.empty(Spec((n,), int64 if self.wide else int32))
+
+
+class Source(NamedTuple):
+    """An image with the border its taps reach: element (h, w) of a plane lies at origin + h*pitch + w."""
+
+    mem: Buffer
+    plane: int
+    pitch: int
+    origin: int
+
+
+class Product(NamedTuple):
+    """A correlation that fills y, or one phase of it; steps are in elements (see _conv_simd)."""
+
+    P: int
+    Q: int
+    depth: int  # input channels of a group
+    taps: Shape
+    out: int  # output channels of a group
+    w_steps: tuple[int, int, int, int, int, int]  # group, output channel, input channel, tap row, tap column, start
+    x_steps: tuple[int, int, int, int, int, int, int, int]  # image, group, channel, p, q, tap row, tap column, start
+    y_steps: tuple[int, int, int, int, int]  # image, channel, p, q, start
+
+
+class Axis(NamedTuple):
+    """Along one axis, the outputs of a data gradient that meet the same taps."""
+
+    first: int  # output coordinate; the others follow at the stride
+    outputs: int
+    tap: int  # the first tap that meets them; the others follow at `step`
+    taps: int
+    step: int
+    start: int  # coordinate in g that `first` and `tap` meet
+    back: int  # how far the next tap lies before it
+
+
+def _problem(x: Shape, w: Shape, y: Shape, kind: DType, stride: Shape, padding: Any, dilation: Shape,
+             groups: int) -> Problem:  # fmt: skip
+    (n, c, h, wd), (o, _, *kernel), (_, _, p, q) = x, w, y
+    before = (padding[0][0], padding[1][0])
+    wide = n * max(c * (h + sum(padding[0])) * (wd + sum(padding[1])), o * p * q) >= 2**31
+    return Problem(n, c, h, wd, o, p, q, tuple(kernel), stride, before, dilation, groups, kind, wide)
+
+
+@implements("conv2d")
+def conv2d(rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer, **at: Any) -> None:
+    """y = conv2d(x, w) (+ bias)."""
+    *bias, y = rest
+    _run("conv2d", rt, _problem(x.shape, w.shape, y.shape, y.dtype, **at), x, w, bias, y)
+
+
+@implements("conv2d_input_grad")
+def input_grad(rt: Runtime, g: Buffer, w: Buffer, dx: Buffer, *, size: Shape, **at: Any) -> None:
+    """dx from g = dL/dy."""
+    _run("conv2d_input_grad", rt, _problem(dx.shape, w.shape, g.shape, dx.dtype, **at), g, w, [], dx)
+
+
+@implements("conv_transpose2d")
+def conv_transpose2d(rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer, output_padding: Shape, **at: Any) -> None:
+    """The data gradient as a forward pass (+ bias)."""
+    *bias, y = rest
+    _run("conv_transpose2d", rt, _problem(y.shape, w.shape, x.shape, y.dtype, **at), x, w, bias, y)
+
+
+@implements("conv2d_weight_grad")
+def weight_grad(rt: Runtime, g: Buffer, x: Buffer, dw: Buffer, *, kernel: Shape, **at: Any) -> None:
+    """dw from g = dL/dy."""
+    _run("conv2d_weight_grad", rt, _problem(x.shape, dw.shape, g.shape, dw.dtype, **at), g, x, [], dw)
+
+
+def _run(op: str, rt: Runtime, p: Problem, a: Buffer, b: Buffer, bias: list[Buffer], out: Buffer) -> None:
+    if out.size:
+        choose(op, ALGORITHMS[op], p, rt.info).launch(rt, p, a, b, bias, out)
+
+
+# --- what the kernels are told ------------------------------------------------------------------
+
+
+def _border(p: Problem) -> tuple[Shape, Shape]:
+    """First coordinate and size of what a forward convolution reads of x."""
+    size = [(n - 1) * s + (k - 1) * d + 1
+            for n, s, k, d in zip((p.P, p.Q), p.stride, p.kernel, p.dilation, strict=True)]  # fmt: skip
+    return tuple(-n for n in p.padding), tuple(size)
+
+
+def _forward(p: Problem, x: Source) -> Product:
+    (kh, kw), (sh, sw), (dh, dw) = p.kernel, p.stride, p.dilation
+    depth, out, pixels = p.C // p.groups, p.O // p.groups, p.P * p.Q
+    filters = depth * kh * kw
+    return Product(
+        p.P, p.Q, depth, p.kernel, out,
+        (out * filters, filters, kh * kw, kw, 1, 0),
+        (p.C * x.plane, depth * x.plane, x.plane, sh * x.pitch, sw, dh * x.pitch, dw, x.origin),
+        (p.O * pixels, pixels, p.Q, 1, 0),
+    )  # fmt: skip
+
+
+def _grad_border(p: Problem) -> tuple[Shape, Shape]:
+    """First coordinate and size of what a data gradient reads of g."""
+    first, size = [], []
+    for n, pad, k, s, d in zip((p.H, p.W), p.padding, p.kernel, p.stride, p.dilation, strict=True):
+        first.append(ceil_div(pad - (k - 1) * d, s))
+        size.append(max(1, (n - 1 + pad) // s - first[-1] + 1))
+    return tuple(first), tuple(size)
+
+
+def _axis(size: int, kernel: int, stride: int, pad: int, dilation: int) -> Iterator[Axis]:
+    step = stride // gcd(stride, dilation)
+    for first in range(min(stride, size)):
+        count = ceil_div(size - first, stride)
+        tap = next((i for i in range(min(step, kernel)) if (first + pad - i * dilation) % stride == 0), kernel)
+        start = (first + pad - tap * dilation) // stride
+        yield Axis(first, count, tap, ceil_div(kernel - tap, step), step, start, step * dilation // stride)
+
+
+def _phases(p: Problem, g: Source) -> Iterator[Product]:
+    """One product per phase of the stride: each input pixel is written once."""
+    (kh, kw), (sh, sw), (h0, w0) = p.kernel, p.stride, _grad_border(p)[0]
+    depth, out = p.O // p.groups, p.C // p.groups
+    for a in _axis(p.H, kh, sh, p.padding[0], p.dilation[0]):
+        for b in _axis(p.W, kw, sw, p.padding[1], p.dilation[1]):
+            start = g.origin + (a.start - h0) * g.pitch + b.start - w0 if a.taps and b.taps else 0
+            yield Product(
+                a.outputs, b.outputs, depth, (a.taps, b.taps), out,
+                (depth * out * kh * kw, kh * kw, out * kh * kw, a.step * kw, b.step, a.tap * kw + b.tap),
+                (p.O * g.plane, depth * g.plane, g.plane, g.pitch, 1, -a.back * g.pitch, -b.back, start),
+                (p.C * p.H * p.W, p.H * p.W, sh * p.W, sw, a.first * p.W + b.first),
+            )  # fmt: skip
+
+
+def _slices(workers: int, products: int, pixels: int) -> tuple[int, int]:
+    """How many slices to sum the weight gradient in, and the pixels of each."""
+    slices = max(1, min(ceil_div(workers, products), pixels // _SLICE))
+    depth = max(1, ceil_div(pixels, slices))
+    return ceil_div(pixels, depth), depth
+
+
+# --- simd ---------------------------------------------------------------------------------------
+
+
+def _simd_source(rt: Runtime, p: Problem, x: Buffer, border: tuple[Shape, Shape], layout: dict[str, Any]) -> Source:
+    (n, c, h, w), ((h0, w0), (hp, wp)), kind = x.shape, border, accumulator(p.kind)
+    if p.kind == kind and _inside(h, w, border):
+        return Source(x, h * w, w, h0 * w + w0)
+    padded = rt.empty(Spec((n, c, hp, wp), kind))
+    each = min(max(1, 4096 // (hp * wp)), max(1, ceil_div(n * c, 4 * rt.info.compute_units)))
+    rt.launch("conv", "pad", (ceil_div(n * c, each), 1, 1), x, padded, n * c, each, h, w, hp, wp, h0, w0,
+              group=_ONE, **layout)  # fmt: skip
+    return Source(padded, hp * wp, wp, 0)
+
+
+def _inside(h: int, w: int, border: tuple[Shape, Shape]) -> bool:
+    (h0, w0), (hp, wp) = border
+    return h0 >= 0 and w0 >= 0 and h0 + hp <= h and w0 + wp <= w
+
+
+def _simd_product(rt: Runtime, p: Problem, at: Product, src: Source, w: Buffer, bias: list[Buffer], y: Buffer,
+                  shape: dict[str, int]) -> None:  # fmt: skip
+    (r, s), (xn, xg, xc, xp, xq, xr, xs, x0) = at.taps, at.x_steps
+    k, m, columns = at.depth * r * s, p.N * at.P * at.Q, shape["NV"] * shape["V"]
+    panels = ceil_div(at.out, columns)
+    filters = rt.empty(Spec((p.groups, panels, k, columns), accumulator(p.kind)))
+    offsets = p.table(rt, k)
+    layout = _layout(p, shape)
+    if k and at.w_steps[2:] == (r * s, s, 1, 0):
+        rt.launch("conv", "pack_whole_filters", (panels, p.groups, 1), w, filters, offsets, at.out, at.depth, r, s,
+                  xc, xr, xs, group=_ONE, **layout)  # fmt: skip
+    elif k:
+        rt.launch("conv", "pack_filters", (at.depth, panels, p.groups), w, filters, offsets, at.out, at.depth, r, s,
+                  *at.w_steps, xc, xr, xs, group=_ONE, **layout)  # fmt: skip
+    blocks = ceil_div(m, shape["MR"])
+    work = max(1, _TILE_FLOPS // (2 * shape["MR"] * columns * max(k, 1)))
+    tiles = max(1, min(work, blocks * panels * p.groups // (8 * rt.info.compute_units)))
+    rt.launch("conv", "conv2d", (ceil_div(blocks, tiles), panels, p.groups), src.mem, filters, offsets, *bias, y,
+              m, k, at.out, at.P, at.Q, xn, xg, xp, xq, x0, *at.y_steps, tiles, group=_ONE,
+              **p.defines(engine="simd", layout=False, bias=bool(bias), **shape))  # fmt: skip
+
+
+def _layout(p: Problem, shape: dict[str, int]) -> dict[str, Any]:
+    return p.defines(engine="simd", layout=True, V=shape["V"], NV=shape["NV"])
+
+
+def _simd(rt: Runtime, p: Problem, x: Buffer, w: Buffer, bias: list[Buffer], y: Buffer) -> None:
+    shape = micro(rt.info, p.kind, p.N * p.P * p.Q, p.O // p.groups)
+    src = _simd_source(rt, p, x, _border(p), _layout(p, shape))
+    _simd_product(rt, p, _forward(p, src), src, w, bias, y, shape)
+
+
+def _simd_input_grad(rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer) -> None:
+    shape = micro(rt.info, p.kind, p.N * p.H * p.W, p.C // p.groups)
+    src = _simd_source(rt, p, g, _grad_border(p), _layout(p, shape))
+    for at in _phases(p, src):
+        _simd_product(rt, p, at, src, w, bias, dx, shape)
+
+
+def _simd_weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer) -> None:
+    out, pixels, rows = p.O // p.groups, p.N * p.P * p.Q, dw.size // p.O
+    shape = micro(rt.info, p.kind, rows, out)
+    layout, kind, columns = _layout(p, shape), accumulator(p.kind), shape["NV"] * shape["V"]
+    src = _simd_source(rt, p, x, _border(p), layout)
+    xn, xg, xc, xp, xq, xr, xs, x0 = _forward(p, src).x_steps
+    panels, workers = ceil_div(out, columns), 4 * rt.info.compute_units
+    grads, offsets = rt.empty(Spec((p.O // out, panels, pixels, columns), kind)), p.table(rt, pixels)
+    rt.launch("conv", "pack_grad", (p.N, panels, p.groups), g, grads, offsets, out, p.P, p.Q, xn, xp, xq,
+              group=_ONE, **layout)  # fmt: skip
+    spans = min(ceil_div(rows, 4 * shape["MR"]), ceil_div(workers, panels * p.groups))
+    span = ceil_div(ceil_div(rows, spans), shape["MR"]) * shape["MR"]
+    spans = ceil_div(rows, span)
+    slices, depth = _slices(workers, panels * p.groups * spans, pixels)
+    partial = rt.empty(Spec((slices, p.groups, panels, rows, columns), kind))
+    rt.launch("conv", "weight_grad", (spans, panels * p.groups, slices), src.mem, grads, offsets, partial, rows, pixels,
+              *p.kernel, panels, xg, xc, xr, xs, x0, span, depth, _KC, group=_ONE,
+              **p.defines(engine="simd", layout=False, bias=False, **shape))  # fmt: skip
+    rt.launch("conv", "reduce", (panels, p.groups, 1), partial, dw, rows, out, slices, group=_ONE,
+              **p.defines(engine="simd", layout=False, bias=False, **shape))  # fmt: skip
+
+
+# --- tile ---------------------------------------------------------------------------------------
+
+
+def _tile_source(rt: Runtime, p: Problem, x: Buffer, border: tuple[Shape, Shape]) -> Source:
+    (n, c, h, w), ((h0, w0), (hp, wp)) = x.shape, border
+    if _inside(h, w, border):
+        return Source(x, h * w, w, h0 * w + w0)
+    padded = rt.empty(Spec((n, c, hp, wp), p.kind))
+    rt.launch("conv", "pad", (wp, hp, n * c), x, padded, h, w, hp, wp, h0, w0, **_tile_layout(p))
+    return Source(padded, hp * wp, wp, 0)
+
+
+def _tile_layout(p: Problem) -> dict[str, Any]:
+    return p.defines(engine="tile", layout=True)
+
+
+def _tile_product(rt: Runtime, p: Problem, at: Product, src: Source, w: Buffer, bias: list[Buffer],
+                  y: Buffer) -> None:  # fmt: skip
+    (r, s), (xn, xg, xc, xp, xq, xr, xs, x0) = at.taps, at.x_steps
+    k, n = at.depth * r * s, p.N * at.P * at.Q
+    w_offsets, x_offsets = p.table(rt, k), p.table(rt, k)
+    rt.launch("conv", "taps", (k,), w_offsets, x_offsets, k, r, s, *at.w_steps[2:], xc, xr, xs, **_tile_layout(p))
+    shape = tile(rt.info, p.kind, at.out, n, p.groups)
+    launch = tile_grid(shape, at.out, n, p.groups)
+    rt.launch("conv", "conv2d", launch["grid"], src.mem, w, w_offsets, x_offsets, *bias, y, n, k, at.out, at.P, at.Q,
+              *at.w_steps[:2], xn, xg, xp, xq, x0, *at.y_steps, group=launch["group"],
+              **p.defines(engine="tile", layout=False, bias=bool(bias), **shape))  # fmt: skip
+
+
+def _tile(rt: Runtime, p: Problem, x: Buffer, w: Buffer, bias: list[Buffer], y: Buffer) -> None:
+    src = _tile_source(rt, p, x, _border(p))
+    _tile_product(rt, p, _forward(p, src), src, w, bias, y)
+
+
+def _tile_input_grad(rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer) -> None:
+    src = _tile_source(rt, p, g, _grad_border(p))
+    for at in _phases(p, src):
+        _tile_product(rt, p, at, src, w, bias, dx)
+
+
+def _tile_weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer) -> None:
+    out, pixels, rows = p.O // p.groups, p.N * p.P * p.Q, dw.size // p.O
+    src = _tile_source(rt, p, x, _border(p))
+    xn, xg, xc, xp, xq, xr, xs, x0 = _forward(p, src).x_steps
+    g_offsets, x_offsets, area = p.table(rt, pixels), p.table(rt, pixels), p.P * p.Q
+    rt.launch("conv", "pixels", (pixels,), g_offsets, x_offsets, pixels, p.P, p.Q, p.O * area, xn, xp, xq,
+              **_tile_layout(p))  # fmt: skip
+    shape = tile(rt.info, p.kind, out, rows, p.groups)
+    tiles = ceil_div(out, shape["TM"]) * ceil_div(rows, shape["TN"]) * p.groups
+    slices, depth = _slices(4 * rt.info.compute_units, tiles, pixels)
+    partial = rt.empty(Spec((slices, *dw.shape), accumulator(p.kind)))
+    launch = tile_grid(shape, out, rows, p.groups * slices)
+    rt.launch("conv", "weight_grad", launch["grid"], g, src.mem, g_offsets, x_offsets, partial, out, rows, pixels,
+              *p.kernel, p.groups, out * area, area, xg, xc, xr, xs, x0, depth, group=launch["group"],
+              **p.defines(engine="tile", layout=False, bias=False, **shape))  # fmt: skip
+    rt.launch("conv", "reduce", (dw.size,), partial, dw, dw.size, slices, **_tile_layout(p))
+
+
+# --- plain --------------------------------------------------------------------------------------
+
+
+def _plain_defines(p: Problem, bias: list[Buffer]) -> dict[str, Any]:
+    names = ("KH", "KW", "SH", "SW", "DH", "DW", "PH", "PW")
+    values = (*p.kernel, *p.stride, *p.dilation, *p.padding)
+    return p.defines(engine="plain", bias=bool(bias), **dict(zip(names, values, strict=True)))
+
+
+def _plain(rt: Runtime, p: Problem, x: Buffer, w: Buffer, bias: list[Buffer], y: Buffer) -> None:
+    rt.launch("conv", "conv2d", (p.P * p.Q, p.O, p.N), x, w, *bias, y, p.C, p.H, p.W, p.O, p.P, p.Q, p.groups,
+              **_plain_defines(p, bias))  # fmt: skip
+
+
+def _plain_input_grad(rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer) -> None:
+    rt.launch("conv", "input_grad", (p.H * p.W, p.C, p.N), g, w, *bias, dx, p.C, p.H, p.W, p.O, p.P, p.Q, p.groups,
+              **_plain_defines(p, bias))  # fmt: skip
+
+
+def _plain_weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer) -> None:
+    defines = _plain_defines(p, [])
+    each = ceil_div(max(p.N, 1), max(1, min(p.N, 1024 * rt.info.compute_units // dw.size)))
+    slices = ceil_div(p.N, each)
+    partial = rt.empty(Spec((slices, *dw.shape), accumulator(p.kind)))
+    rt.launch("conv", "weight_grad", (dw.size // p.O, p.O, slices), g, x, partial, p.N, p.C, p.H, p.W, p.O, p.P, p.Q,
+              p.groups, each, **defines)  # fmt: skip
+    rt.launch("conv", "reduce", (dw.size,), partial, dw, dw.size, slices, **defines)
+
+
+def _whole_lanes(p: Problem) -> bool:
+    """Few channels in a group leave lanes and tiles empty; depthwise is then better done directly."""
+    return p.groups == 1 or min(p.C, p.O) // p.groups >= 8
+
+
+def _simd_applies(p: Problem, info: DeviceInfo) -> bool:
+    return simd_fits(info, p.kind) and _whole_lanes(p)
+
+
+def _tile_applies(p: Problem, info: DeviceInfo) -> bool:
+    return tile_fits(info, p.kind) and _whole_lanes(p)
+
+
+def _algorithms(simd: Any, tile: Any, plain: Any) -> list[Algorithm]:
+    return [Algorithm("simd", _simd_applies, simd), Algorithm("tile", _tile_applies, tile),
+            Algorithm("plain", always, plain)]  # fmt: skip
+
+
+ALGORITHMS = {
+    "conv2d": _algorithms(_simd, _tile, _plain),
+    "conv2d_input_grad": _algorithms(_simd_input_grad, _tile_input_grad, _plain_input_grad),
+    "conv_transpose2d": _algorithms(_simd_input_grad, _tile_input_grad, _plain_input_grad),
+    "conv2d_weight_grad": _algorithms(_simd_weight_grad, _tile_weight_grad, _plain_weight_grad),
+}

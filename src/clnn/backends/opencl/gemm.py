@@ -1,0 +1,75 @@
+"""What matmul and convolution share on the host: which engine fits, and in tiles of what shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...dtypes import DType, float64
+from .discovery import DeviceInfo
+
+# Register blocks (rows, vectors) that fill the registers without spilling, by lanes of a vector:
+# 16 lanes have 32 registers (AVX-512), 8 have 16 (AVX2), 4 have 32 (NEON).
+_MICRO = {16: ((8, 2), (14, 2), (6, 4), (14, 1)), 8: ((6, 2), (12, 1)), 4: ((8, 2), (6, 4), (12, 1))}
+_MICRO_F64 = {16: ((8, 2), (14, 2), (6, 4), (14, 1)), 8: ((6, 2), (12, 1)), 4: ((8, 2), (12, 1))}
+# TM, TN, TK, RM, RN, largest first; the last needs no more than 64 work-items and 9 KB.
+_TILES = ((128, 128, 8, 8, 8), (64, 64, 16, 4, 4), (32, 32, 16, 4, 4))
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b, rounded up."""
+    return -(-a // b)
+
+
+def simd_fits(info: DeviceInfo, kind: DType) -> bool:
+    """Whether the engine of explicit vectors suits the device: a thread per work-item."""
+    return info.kind == "cpu" and kind.is_floating_point
+
+
+def tile_fits(info: DeviceInfo, kind: DType) -> bool:
+    """Whether the smallest tile fits the device."""
+    return kind.is_floating_point and _tile_fits(info, kind, _TILES[-1])
+
+
+def lanes(info: DeviceInfo, kind: DType) -> int:
+    """Lanes of a full vector of the accumulator of `kind`."""
+    width = min(max(int(info.handle.native_vector_width_float), 4), 16)
+    return width // 2 if kind is float64 else width
+
+
+def micro(info: DeviceInfo, kind: DType, rows: int, columns: int) -> dict[str, int]:
+    """Defines V, MR, NV of the micro-tile that covers rows x columns with the least work."""
+    v = lanes(info, kind)
+    shapes = _MICRO[v * 2 if kind is float64 else v]
+
+    def cost(shape: tuple[int, int]) -> int:
+        mr, nv = shape
+        return ceil_div(rows, mr) * ceil_div(columns, nv * v) * (mr * nv + nv + 2)
+
+    mr, nv = min(shapes, key=cost)
+    return {"V": v, "MR": mr, "NV": nv}
+
+
+def tile(info: DeviceInfo, kind: DType, rows: int, columns: int, products: int = 1) -> dict[str, int]:
+    """Defines of the largest tile that fits the device and still gives every compute unit work."""
+    for shape in _TILES[:-1]:
+        groups = ceil_div(rows, shape[0]) * ceil_div(columns, shape[1]) * products
+        wasted = rows * 2 <= shape[0] or columns * 2 <= shape[1]
+        if _tile_fits(info, kind, shape) and groups >= 2 * info.compute_units and not wasted:
+            break
+    else:
+        shape = _TILES[-1]
+    return dict(zip(("TM", "TN", "TK", "RM", "RN"), shape, strict=True))
+
+
+def tile_grid(at: dict[str, int], rows: int, columns: int, depth: int) -> dict[str, Any]:
+    """The launch `grid` and `group` for tiles `at` over rows x columns, `depth` times."""
+    x, y = at["TN"] // at["RN"], at["TM"] // at["RM"]
+    grid = (ceil_div(columns, at["TN"]) * x, ceil_div(rows, at["TM"]) * y, depth)
+    return {"grid": grid, "group": (x, y, 1)}
+
+
+def _tile_fits(info: DeviceInfo, kind: DType, shape: tuple[int, ...]) -> bool:
+    tm, tn, tk, rm, rn = shape
+    nbytes = (tm + tn + 2) * tk * (8 if kind is float64 else 4)
+    items = (tm // rm) * (tn // rn)
+    return nbytes <= info.local_mem and items <= info.max_group and tm // rm <= info.max_items[1]

@@ -1,0 +1,63 @@
+"""Samples of clnn.ops.matmul."""
+
+from clnn.errors import DTypeError, ShapeError
+from samples import T, bad, sample
+
+HALVES = ("float16", "bfloat16")
+MATRICES = [
+    ((1, 1), (1, 1)), ((3, 5), (5, 2)), ((7, 1), (1, 9)), ((1, 33), (33, 1)), ((0, 3), (3, 2)), ((2, 0), (0, 3)),
+    ((3, 2), (2, 0)), ((17, 31), (31, 13)), ((64, 64), (64, 64)), ((67, 129), (129, 35)), ((2, 600), (600, 40)),
+]  # fmt: skip
+BATCHES = [
+    ((4,), (4,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3, 4), (4,)), ((4,), (2, 4, 3)), ((2, 3, 4), (4, 5)),
+    ((3, 4), (2, 4, 5)), ((2, 3, 4), (2, 4, 5)), ((2, 1, 3, 4), (5, 4, 3)), ((2, 1, 3, 2, 3), (4, 1, 3, 2)),
+    ((0, 3, 4), (0, 4, 2)), ((3, 1, 4), (1, 4, 2)), ((2, 1, 2, 1, 3, 2), (1, 3, 1, 2, 2, 3)), ((70, 5, 3), (70, 3, 4)),
+]  # fmt: skip
+
+SAMPLES = [
+    *[sample(f, T(*a), T(*b)) for f in ("mm", "matmul") for a, b in MATRICES],
+    *[sample("matmul", T(*a), T(*b)) for a, b in BATCHES],
+    sample("matmul", T(150, 140), T(140, 260), numeric_grad=False, atol=2e-4),
+    sample("matmul", T(33, 1100), T(1100, 70), numeric_grad=False, atol=1e-3),
+    *[sample("matmul", T(2, 9, 21, dtype=d), T(21, 35, dtype=d)) for d in (*HALVES, "float64")],
+    *[sample("matmul", T(3, 9, 21, dtype=d), T(3, 21, 35, dtype=d)) for d in (*HALVES, "float64")],
+    *[sample("matmul", T(5, 7, dtype=d), T(7, 6, dtype=d)) for d in ("int32", "int64", "uint8")],
+    sample("matmul", T(2, 5, 7, dtype="int32"), T(7, 6, dtype="int32")),
+    *[sample("bmm", T(*a), T(*b)) for a, b in [((2, 3, 4), (2, 4, 5)), ((1, 1, 1), (1, 1, 1)), ((3, 2, 0), (3, 0, 2))]],
+    *[sample("addmm", T(*c), T(3, 5), T(5, 4)) for c in [(4,), (3, 4), (3, 1), (1, 4), (1,), ()]],
+    sample("addmm", T(3, 4), T(3, 5), T(5, 4), beta=0.5, alpha=2.0),
+    sample("addmm", T(4, grad=False), T(3, 5), T(5, 4), beta=0, alpha=-1),
+    sample("addmm", T(4, dtype="int32"), T(3, 5, dtype="int32"), T(5, 4, dtype="int32")),
+    *[sample("linear", T(*x), T(6, 5)) for x in [(3, 5), (5,), (2, 3, 5), (0, 5), (2, 0, 5)]],
+    *[sample("linear", T(*x), T(6, 5), T(6)) for x in [(3, 5), (5,), (2, 3, 5), (0, 5), (1, 5)]],
+    sample("linear", T(37, 100), T(70, 100), T(70)),
+    sample("linear", T(2, 0), T(3, 0), T(3)),
+    *[sample("linear", T(9, 33, dtype=d), T(40, 33, dtype=d), T(40, dtype=d)) for d in (*HALVES, "float64")],
+    *[sample("dot", T(n), T(n)) for n in (0, 1, 7, 1000)],
+    sample("dot", T(5, dtype="int32"), T(5, dtype="int32")),
+    *[sample("outer", T(m), T(n)) for m, n in [(3, 4), (1, 1), (0, 3), (5, 1)]],
+    sample("outer", T(3, dtype="int32"), T(4)),
+]
+
+ERRORS = [
+    bad("matmul", T(2, 3), T(4, 5), error=ShapeError,
+        match=r"matmul: expected inner sizes that agree, got 3 in \(2, 3\) and 4 in \(4, 5\)"),
+    bad("matmul", T(3), T(4), error=ShapeError, match="matmul: expected two vectors of one length"),
+    bad("matmul", T(), T(3, 3), error=ShapeError, match="matmul: expected operands of at least one axis"),
+    bad("matmul", T(2, 3, 4), T(3, 4, 5), error=ShapeError, match="matmul: expected broadcastable shapes"),
+    bad("matmul", T(2, 3), T(3, 2, dtype="float64"), error=DTypeError,
+        match="matmul: expected operands of one numeric dtype, got float32, float64"),
+    bad("matmul", T(2, 3, dtype="bool"), T(3, 2, dtype="bool"), error=DTypeError, match="numeric dtype, got bool, bool"),
+    bad("matmul", T(2, 3), [[1.0]], error=DTypeError, match="matmul: expected Tensors or Python numbers, got list"),
+    bad("mm", T(2, 3, 4), T(4, 5), error=ShapeError, match="mm: expected two matrices"),
+    bad("bmm", T(2, 3), T(3, 5), error=ShapeError, match="bmm: expected two batches of matrices"),
+    bad("bmm", T(2, 3, 4), T(1, 4, 5), error=ShapeError, match="bmm: expected batches of one size"),
+    bad("addmm", T(5), T(2, 3), T(3, 4), error=ShapeError, match="addmm: expected broadcastable"),
+    bad("addmm", T(1, 2, 4), T(2, 3), T(3, 4), error=ShapeError, match="addmm: expected input that broadcasts to"),
+    bad("linear", T(2, 3), T(4, 5), error=ShapeError, match="linear: expected input with 5 features .* got 3"),
+    bad("linear", T(2, 3), T(4, 3), T(3), error=ShapeError, match=r"linear: expected bias of shape \(4,\), got \(3,\)"),
+    bad("linear", T(2, 3), T(3), error=ShapeError, match=r"linear: expected input \(..., I\) and weight \(O, I\)"),
+    bad("linear", T(2, 3, dtype="float16"), T(4, 3), error=DTypeError, match="linear: .* float16, float32"),
+    bad("dot", T(2, 3), T(3), error=ShapeError, match="dot: expected two vectors"),
+    bad("outer", T(2, 3), T(3), error=ShapeError, match="outer: expected two vectors"),
+]  # fmt: skip
