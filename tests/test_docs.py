@@ -1,6 +1,7 @@
 """README and quickstart are true: their Python runs as written, in order, in an empty folder."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,8 @@ def test_links_lead_somewhere(page):
     text = (ROOT / "docs" / page).read_text()
     targets = [t for t in re.findall(r"\]\(([^)#]+)", text) if not t.startswith("http")]
     assert [t for t in targets if not (ROOT / "docs" / t).exists()] == []
+
+
+def test_the_list_of_ops_is_current():
+    scripts = runpy.run_path(str(ROOT / "scripts/list_ops.py"))
+    assert (ROOT / "docs/ops.md").read_text() == scripts["page"](), "run python scripts/list_ops.py"
