@@ -58,8 +58,17 @@ TRANSPOSED = [
     conv((2, 3, 4, 5), (3, 4, 3, 3), fn="conv_transpose2d"),
     conv((3, 4, 5), (3, 4, 3, 3), fn="conv_transpose2d", bias=False),
     conv((2, 3, 4, 5), (3, 4, 3, 3), fn="conv_transpose2d", stride=2, padding=1, output_padding=1),
-    conv((2, 3, 4, 5), (3, 2, 2, 3), fn="conv_transpose2d", stride=(3, 2), padding=(0, 1), output_padding=(2, 0)),
-    conv((1, 2, 4, 4), (2, 3, 3, 3), fn="conv_transpose2d", dilation=2, padding=1, output_padding=1),
+    conv(
+        (2, 3, 4, 5),
+        (3, 2, 2, 3),
+        fn="conv_transpose2d",
+        stride=(3, 2),
+        padding=(0, 1),
+        output_padding=(2, 0),
+    ),
+    conv(
+        (1, 2, 4, 4), (2, 3, 3, 3), fn="conv_transpose2d", dilation=2, padding=1, output_padding=1
+    ),
     conv((1, 2, 4, 4), (2, 3, 2, 2), fn="conv_transpose2d", dilation=3, stride=2, output_padding=2),
     conv((1, 4, 3, 3), (4, 2, 3, 3), fn="conv_transpose2d", groups=2, stride=2),
     conv((2, 4, 3, 4), (4, 1, 3, 3), fn="conv_transpose2d", groups=4, padding=1),
@@ -67,7 +76,10 @@ TRANSPOSED = [
     conv((1, 3, 3, 3), (3, 20, 5, 5), fn="conv_transpose2d", stride=3, padding=4),
     conv((1, 3, 2, 2), (3, 2, 2, 2), fn="conv_transpose2d", stride=5),
     conv((0, 3, 4, 5), (3, 4, 3, 3), fn="conv_transpose2d"),
-    *[conv((2, 3, 5, 4), (3, 18, 3, 3), fn="conv_transpose2d", dtype=d, stride=2) for d in (*HALVES, "float64")],
+    *[
+        conv((2, 3, 5, 4), (3, 18, 3, 3), fn="conv_transpose2d", dtype=d, stride=2)
+        for d in (*HALVES, "float64")
+    ],
     conv((2, 3, 5), (3, 4, 3), fn="conv_transpose1d", stride=2, padding=1, output_padding=1),
     conv((3, 5), (3, 4, 3), fn="conv_transpose1d", bias=False),
     conv((2, 4, 5), (4, 3, 2), fn="conv_transpose1d", groups=2, dilation=2),

@@ -48,7 +48,18 @@ def conv_transpose1d(input: T, weight: T, bias: T | None = None, stride: Size = 
     input (N, C, L) or (C, L), weight (C, O/groups, K), bias (O,) -> (N, O, OL),
     OL = (L - 1) * stride - 2 * padding + dilation * (K - 1) + output_padding + 1. Raises ShapeError or DTypeError.
     """
-    return _transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _transpose(
+        "conv_transpose1d",
+        1,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
 
 
 def conv_transpose2d(input: T, weight: T, bias: T | None = None, stride: Size = 1, padding: Size = 0,
@@ -58,7 +69,18 @@ def conv_transpose2d(input: T, weight: T, bias: T | None = None, stride: Size = 
     input (N, C, H, W) or (C, H, W), weight (C, O/groups, KH, KW), bias (O,) -> (N, O, OH, OW),
     OH = (H - 1) * stride - 2 * padding + dilation * (KH - 1) + output_padding + 1. Raises ShapeError or DTypeError.
     """
-    return _transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _transpose(
+        "conv_transpose2d",
+        2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
 
 
 # --- from torch's arguments to the 2-d ops ------------------------------------------------------
@@ -76,7 +98,9 @@ def _convolve(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: Si
         return apply(CONV2D, *operands, **at)  # which says what is wrong
     x = _batched(input, rank)
     shape = _output(op, x.spec, *(a.spec for a in operands[1:]), **at)
-    y = apply(CONV2D, _planar(x, rank), _planar(weight, rank), *operands[2:], **_planar_settings(at, rank))
+    y = apply(
+        CONV2D, _planar(x, rank), _planar(weight, rank), *operands[2:], **_planar_settings(at, rank)
+    )
     return _reshaped(y, shape if input.ndim == rank + 2 else shape[1:])
 
 
@@ -94,14 +118,22 @@ def _transpose(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: S
         return apply(CONV_TRANSPOSE2D, *operands, **at)
     x = _batched(input, rank)
     shape = _transposed_output(op, x.spec, *(a.spec for a in operands[1:]), **at)
-    y = apply(CONV_TRANSPOSE2D, _planar(x, rank), _planar(weight, rank), *operands[2:], **_planar_settings(at, rank))
+    y = apply(
+        CONV_TRANSPOSE2D,
+        _planar(x, rank),
+        _planar(weight, rank),
+        *operands[2:],
+        **_planar_settings(at, rank),
+    )
     return _reshaped(y, shape if input.ndim == rank + 2 else shape[1:])
 
 
 def _sides(op: str, rank: int, padding: Padding, weight: Any, at: dict[str, Any]) -> Sides:
     if not isinstance(padding, str):
         return tuple((n, n) for n in pair(op, "padding", padding, rank))
-    if padding == "valid" or getattr(weight, "ndim", 0) != rank + 2:  # a weight of another rank is refused later
+    if (
+        padding == "valid" or getattr(weight, "ndim", 0) != rank + 2
+    ):  # a weight of another rank is refused later
         return ((0, 0),) * rank
     if padding != "same":
         raise SettingError(f"{op}: expected padding 'valid', 'same' or ints, got {padding!r}")
@@ -149,7 +181,9 @@ def _check(op: str, x: Spec, w: Spec, bias: Spec | None, weight_axes: str, chann
                          f"got {x.shape} and {w.shape}")  # fmt: skip
     kinds = [s.dtype for s in (x, w, bias) if s is not None]
     if any(k is not x.dtype or not k.is_floating_point for k in kinds):
-        raise DTypeError(f"{op}: expected operands of one floating dtype, got {', '.join(kinds)}; convert with .to()")
+        raise DTypeError(
+            f"{op}: expected operands of one floating dtype, got {', '.join(kinds)}; convert with .to()"
+        )
     if not isinstance(groups, int) or groups < 1:
         raise ShapeError(f"{op}: expected groups >= 1, got {groups}")
     for name, value in (("stride", stride), ("dilation", dilation)):
@@ -166,7 +200,9 @@ def _output(op: str, x: Spec, w: Spec, bias: Spec | None = None, *, stride: Shap
     _check(op, x, w, bias, "O, C/groups", w.shape[0] if w.shape else 0, stride, dilation, groups)
     (n, c, *size), (o, depth, *kernel) = x.shape, w.shape
     if o % groups:
-        raise ShapeError(f"{op}: expected output channels divisible by groups={groups}, got {o} in weight {w.shape}")
+        raise ShapeError(
+            f"{op}: expected output channels divisible by groups={groups}, got {o} in weight {w.shape}"
+        )
     if c != depth * groups:
         raise ShapeError(f"{op}: expected input with {depth * groups} channels to match weight {w.shape} in "
                          f"{groups} group(s), got {c} in input {x.shape}")  # fmt: skip
@@ -184,11 +220,15 @@ def _transposed_output(op: str, x: Spec, w: Spec, bias: Spec | None = None, *, s
     _check(op, x, w, bias, "C, O/groups", each * groups, stride, dilation, groups)
     (n, c, *size), (depth, _, *kernel) = x.shape, w.shape
     if c % groups:
-        raise ShapeError(f"{op}: expected input channels divisible by groups={groups}, got {c} in input {x.shape}")
+        raise ShapeError(
+            f"{op}: expected input channels divisible by groups={groups}, got {c} in input {x.shape}"
+        )
     if c != depth:
         raise ShapeError(f"{op}: expected input with {depth} channels to match weight {w.shape}, "
                          f"got {c} in input {x.shape}")  # fmt: skip
-    if any(not 0 <= e < max(s, d) for e, s, d in zip(output_padding, stride, dilation, strict=True)):
+    if any(
+        not 0 <= e < max(s, d) for e, s, d in zip(output_padding, stride, dilation, strict=True)
+    ):
         raise ShapeError(f"{op}: expected output_padding >= 0 and smaller than stride {stride} or dilation {dilation}, "
                          f"got {output_padding}")  # fmt: skip
     out = tuple((a - 1) * s - sum(p) + d * (k - 1) + e + 1 for a, k, s, p, d, e in

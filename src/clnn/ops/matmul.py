@@ -31,7 +31,9 @@ def matmul(input: T, other: T) -> T:
     if other.ndim == 1:
         y = matmul(input, reshape(other, (*other.shape, 1)))
         return reshape(y, y.shape[:-1])
-    if other.ndim == 2 and input.ndim > 2:  # one matrix for all: rows of one product, also in the gradient
+    if (
+        other.ndim == 2 and input.ndim > 2
+    ):  # one matrix for all: rows of one product, also in the gradient
         y = _product(_rows(input), other)
         return reshape(y, (*input.shape[:-1], other.shape[1]))
     return _product(input, other)
@@ -49,7 +51,9 @@ def bmm(input: T, mat2: T) -> T:
     if _tensors(input, mat2):
         _check("bmm", input.spec, mat2.spec, rank=3)
         if input.shape[0] != mat2.shape[0]:
-            raise ShapeError(f"bmm: expected batches of one size, got {input.shape} and {mat2.shape}")
+            raise ShapeError(
+                f"bmm: expected batches of one size, got {input.shape} and {mat2.shape}"
+            )
     return _product(input, mat2)
 
 
@@ -65,7 +69,9 @@ def addmm(input: T, mat1: T, mat2: T, *, beta: Number = 1, alpha: Number = 1) ->
     if len(input.shape) > 2 or broadcast("addmm", input.shape, out) != out:
         raise ShapeError(f"addmm: expected input that broadcasts to {out}, got {input.shape}")
     if input.dtype is not mat1.dtype:
-        raise DTypeError(f"addmm: expected operands of one dtype, got {input.dtype}, {mat1.dtype}; convert with .to()")
+        raise DTypeError(
+            f"addmm: expected operands of one dtype, got {input.dtype}, {mat1.dtype}; convert with .to()"
+        )
     if beta == 1 and alpha == 1 and input.shape == out[1:] and input.dtype.is_floating_point:
         return apply(MATMUL, mat1, mat2, input, transpose_a=False, transpose_b=False)
     y = _product(mat1, mat2)
@@ -125,7 +131,9 @@ def _check_dtypes(op: str, *specs: Spec) -> None:
     first = specs[0].dtype
     if any(s.dtype is not first for s in specs) or first == "bool":
         kinds = ", ".join(s.dtype for s in specs)
-        raise DTypeError(f"{op}: expected operands of one numeric dtype, got {kinds}; convert with .to()")
+        raise DTypeError(
+            f"{op}: expected operands of one numeric dtype, got {kinds}; convert with .to()"
+        )
 
 
 def _check(op: str, a: Spec, b: Spec, transpose_a: bool = False, transpose_b: bool = False,
@@ -135,18 +143,26 @@ def _check(op: str, a: Spec, b: Spec, transpose_a: bool = False, transpose_b: bo
         what = "matrices" if rank == 2 else "batches of matrices"
         raise ShapeError(f"{op}: expected two {what} ({rank}-d), got {a.shape} and {b.shape}")
     if not a.shape or not b.shape:
-        raise ShapeError(f"{op}: expected operands of at least one axis, got {a.shape} and {b.shape}")
+        raise ShapeError(
+            f"{op}: expected operands of at least one axis, got {a.shape} and {b.shape}"
+        )
     _check_dtypes(op, a, b)
     left = a.shape[-2 if transpose_a else -1]
     right = b.shape[-1 if transpose_b or len(b.shape) == 1 else -2]
     if left != right:
-        raise ShapeError(f"{op}: expected inner sizes that agree, got {left} in {a.shape} and {right} in {b.shape}")
+        raise ShapeError(
+            f"{op}: expected inner sizes that agree, got {left} in {a.shape} and {right} in {b.shape}"
+        )
     broadcast(op, a.shape[:-2], b.shape[:-2])
 
 
-def _infer(a: Spec, b: Spec, bias: Spec | None = None, *, transpose_a: bool, transpose_b: bool) -> Spec:
+def _infer(
+    a: Spec, b: Spec, bias: Spec | None = None, *, transpose_a: bool, transpose_b: bool
+) -> Spec:
     if len(a.shape) < 2 or len(b.shape) < 2:
-        raise ShapeError(f"matmul: expected operands of at least two axes, got {a.shape} and {b.shape}")
+        raise ShapeError(
+            f"matmul: expected operands of at least two axes, got {a.shape} and {b.shape}"
+        )
     _check("matmul", a, b, transpose_a, transpose_b)
     m, n = a.shape[-1 if transpose_a else -2], b.shape[-2 if transpose_b else -1]
     _check_bias("matmul", bias, n, a)
@@ -155,7 +171,9 @@ def _infer(a: Spec, b: Spec, bias: Spec | None = None, *, transpose_a: bool, tra
 
 def _infer_linear(x: Spec, w: Spec, bias: Spec | None = None) -> Spec:
     if not x.shape or len(w.shape) != 2:
-        raise ShapeError(f"linear: expected input (..., I) and weight (O, I), got {x.shape} and {w.shape}")
+        raise ShapeError(
+            f"linear: expected input (..., I) and weight (O, I), got {x.shape} and {w.shape}"
+        )
     _check_dtypes("linear", x, w)
     if x.shape[-1] != w.shape[1]:
         raise ShapeError(f"linear: expected input with {w.shape[1]} features to match weight {w.shape}, "
@@ -175,10 +193,14 @@ def _check_bias(op: str, bias: Spec | None, n: int, a: Spec) -> None:
 
 
 def _bias_grad(g: Any, needs: Any) -> tuple[Any, ...]:
-    return tuple(reduce_sum(g, tuple(range(g.ndim - 1))) if needed else None for needed in needs[2:])
+    return tuple(
+        reduce_sum(g, tuple(range(g.ndim - 1))) if needed else None for needed in needs[2:]
+    )
 
 
-def _vjp(g: Any, outs: Any, a: Any, b: Any, *bias: Any, needs: Any, transpose_a: bool, transpose_b: bool) -> Any:
+def _vjp(
+    g: Any, outs: Any, a: Any, b: Any, *bias: Any, needs: Any, transpose_a: bool, transpose_b: bool
+) -> Any:
     ta, tb = transpose_a, transpose_b
     da = db = None
     if needs[0]:

@@ -40,7 +40,12 @@ class Problem(NamedTuple):
 
     def defines(self, **more: Any) -> dict[str, Any]:
         """What every kernel is compiled for."""
-        return {"dtype": self.kind.code, "act": "v", **({"wide": True} if self.wide else {}), **more}
+        return {
+            "dtype": self.kind.code,
+            "act": "v",
+            **({"wide": True} if self.wide else {}),
+            **more,
+        }
 
     def table(self, rt: Runtime, n: int) -> Buffer:
         """Memory for n offsets."""
@@ -64,8 +69,12 @@ class Product(NamedTuple):
     depth: int  # input channels of a group
     taps: Shape
     out: int  # output channels of a group
-    w_steps: tuple[int, int, int, int, int, int]  # group, output channel, input channel, tap row, tap column, start
-    x_steps: tuple[int, int, int, int, int, int, int, int]  # image, group, channel, p, q, tap row, tap column, start
+    w_steps: tuple[
+        int, int, int, int, int, int
+    ]  # group, output channel, input channel, tap row, tap column, start
+    x_steps: tuple[
+        int, int, int, int, int, int, int, int
+    ]  # image, group, channel, p, q, tap row, tap column, start
     y_steps: tuple[int, int, int, int, int]  # image, channel, p, q, start
 
 
@@ -86,7 +95,9 @@ def _problem(x: Shape, w: Shape, y: Shape, kind: DType, stride: Shape, padding: 
     (n, c, h, wd), (o, _, *kernel), (_, _, p, q) = x, w, y
     before = (padding[0][0], padding[1][0])
     wide = n * max(c * (h + sum(padding[0])) * (wd + sum(padding[1])), o * p * q) >= 2**31
-    return Problem(n, c, h, wd, o, p, q, tuple(kernel), stride, before, dilation, groups, kind, wide)
+    return Problem(
+        n, c, h, wd, o, p, q, tuple(kernel), stride, before, dilation, groups, kind, wide
+    )
 
 
 @implements("conv2d")
@@ -99,11 +110,15 @@ def conv2d(rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer, **at: Any) -> None:
 @implements("conv2d_input_grad")
 def input_grad(rt: Runtime, g: Buffer, w: Buffer, dx: Buffer, *, size: Shape, **at: Any) -> None:
     """dx from g = dL/dy."""
-    _run("conv2d_input_grad", rt, _problem(dx.shape, w.shape, g.shape, dx.dtype, **at), g, w, [], dx)
+    _run(
+        "conv2d_input_grad", rt, _problem(dx.shape, w.shape, g.shape, dx.dtype, **at), g, w, [], dx
+    )
 
 
 @implements("conv_transpose2d")
-def conv_transpose2d(rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer, output_padding: Shape, **at: Any) -> None:
+def conv_transpose2d(
+    rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer, output_padding: Shape, **at: Any
+) -> None:
     """The data gradient as a forward pass (+ bias)."""
     *bias, y = rest
     _run("conv_transpose2d", rt, _problem(y.shape, w.shape, x.shape, y.dtype, **at), x, w, bias, y)
@@ -112,10 +127,14 @@ def conv_transpose2d(rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer, output_pa
 @implements("conv2d_weight_grad")
 def weight_grad(rt: Runtime, g: Buffer, x: Buffer, dw: Buffer, *, kernel: Shape, **at: Any) -> None:
     """dw from g = dL/dy."""
-    _run("conv2d_weight_grad", rt, _problem(x.shape, dw.shape, g.shape, dw.dtype, **at), g, x, [], dw)
+    _run(
+        "conv2d_weight_grad", rt, _problem(x.shape, dw.shape, g.shape, dw.dtype, **at), g, x, [], dw
+    )
 
 
-def _run(op: str, rt: Runtime, p: Problem, a: Buffer, b: Buffer, bias: list[Buffer], out: Buffer) -> None:
+def _run(
+    op: str, rt: Runtime, p: Problem, a: Buffer, b: Buffer, bias: list[Buffer], out: Buffer
+) -> None:
     if out.size:
         choose(op, ALGORITHMS[op], p, rt.info).launch(rt, p, a, b, bias, out)
 
@@ -155,9 +174,14 @@ def _axis(size: int, kernel: int, stride: int, pad: int, dilation: int) -> Itera
     step = stride // gcd(stride, dilation)
     for first in range(min(stride, size)):
         count = ceil_div(size - first, stride)
-        tap = next((i for i in range(min(step, kernel)) if (first + pad - i * dilation) % stride == 0), kernel)
+        tap = next(
+            (i for i in range(min(step, kernel)) if (first + pad - i * dilation) % stride == 0),
+            kernel,
+        )
         start = (first + pad - tap * dilation) // stride
-        yield Axis(first, count, tap, ceil_div(kernel - tap, step), step, start, step * dilation // stride)
+        yield Axis(
+            first, count, tap, ceil_div(kernel - tap, step), step, start, step * dilation // stride
+        )
 
 
 def _phases(p: Problem, g: Source) -> Iterator[Product]:
@@ -185,7 +209,9 @@ def _slices(workers: int, products: int, pixels: int) -> tuple[int, int]:
 # --- simd ---------------------------------------------------------------------------------------
 
 
-def _simd_source(rt: Runtime, p: Problem, x: Buffer, border: tuple[Shape, Shape], layout: dict[str, Any]) -> Source:
+def _simd_source(
+    rt: Runtime, p: Problem, x: Buffer, border: tuple[Shape, Shape], layout: dict[str, Any]
+) -> Source:
     (n, c, h, w), ((h0, w0), (hp, wp)), kind = x.shape, border, accumulator(p.kind)
     if p.kind == kind and _inside(h, w, border):
         return Source(x, h * w, w, h0 * w + w0)
@@ -233,21 +259,28 @@ def _simd(rt: Runtime, p: Problem, x: Buffer, w: Buffer, bias: list[Buffer], y: 
     _simd_product(rt, p, _forward(p, src), src, w, bias, y, shape)
 
 
-def _simd_input_grad(rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer) -> None:
+def _simd_input_grad(
+    rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer
+) -> None:
     shape = micro(rt.info, p.kind, p.N * p.H * p.W, p.C // p.groups)
     src = _simd_source(rt, p, g, _grad_border(p), _layout(p, shape))
     for at in _phases(p, src):
         _simd_product(rt, p, at, src, w, bias, dx, shape)
 
 
-def _simd_weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer) -> None:
+def _simd_weight_grad(
+    rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer
+) -> None:
     out, pixels, rows = p.O // p.groups, p.N * p.P * p.Q, dw.size // p.O
     shape = micro(rt.info, p.kind, rows, out)
     layout, kind, columns = _layout(p, shape), accumulator(p.kind), shape["NV"] * shape["V"]
     src = _simd_source(rt, p, x, _border(p), layout)
     xn, xg, xc, xp, xq, xr, xs, x0 = _forward(p, src).x_steps
     panels, workers = ceil_div(out, columns), 4 * rt.info.compute_units
-    grads, offsets = rt.empty(Spec((p.O // out, panels, pixels, columns), kind)), p.table(rt, pixels)
+    grads, offsets = (
+        rt.empty(Spec((p.O // out, panels, pixels, columns), kind)),
+        p.table(rt, pixels),
+    )
     rt.launch("conv", "pack_grad", (p.N, panels, p.groups), g, grads, offsets, out, p.P, p.Q, xn, xp, xq,
               group=_ONE, **layout)  # fmt: skip
     spans = min(ceil_div(rows, 4 * shape["MR"]), ceil_div(workers, panels * p.groups))
@@ -283,7 +316,21 @@ def _tile_product(rt: Runtime, p: Problem, at: Product, src: Source, w: Buffer, 
     (r, s), (xn, xg, xc, xp, xq, xr, xs, x0) = at.taps, at.x_steps
     k, n = at.depth * r * s, p.N * at.P * at.Q
     w_offsets, x_offsets = p.table(rt, k), p.table(rt, k)
-    rt.launch("conv", "taps", (k,), w_offsets, x_offsets, k, r, s, *at.w_steps[2:], xc, xr, xs, **_tile_layout(p))
+    rt.launch(
+        "conv",
+        "taps",
+        (k,),
+        w_offsets,
+        x_offsets,
+        k,
+        r,
+        s,
+        *at.w_steps[2:],
+        xc,
+        xr,
+        xs,
+        **_tile_layout(p),
+    )
     shape = tile(rt.info, p.kind, at.out, n, p.groups)
     launch = tile_grid(shape, at.out, n, p.groups)
     rt.launch("conv", "conv2d", launch["grid"], src.mem, w, w_offsets, x_offsets, *bias, y, n, k, at.out, at.P, at.Q,
@@ -296,13 +343,17 @@ def _tile(rt: Runtime, p: Problem, x: Buffer, w: Buffer, bias: list[Buffer], y: 
     _tile_product(rt, p, _forward(p, src), src, w, bias, y)
 
 
-def _tile_input_grad(rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer) -> None:
+def _tile_input_grad(
+    rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer
+) -> None:
     src = _tile_source(rt, p, g, _grad_border(p))
     for at in _phases(p, src):
         _tile_product(rt, p, at, src, w, bias, dx)
 
 
-def _tile_weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer) -> None:
+def _tile_weight_grad(
+    rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer
+) -> None:
     out, pixels, rows = p.O // p.groups, p.N * p.P * p.Q, dw.size // p.O
     src = _tile_source(rt, p, x, _border(p))
     xn, xg, xc, xp, xq, xr, xs, x0 = _forward(p, src).x_steps
@@ -334,12 +385,16 @@ def _plain(rt: Runtime, p: Problem, x: Buffer, w: Buffer, bias: list[Buffer], y:
               **_plain_defines(p, bias))  # fmt: skip
 
 
-def _plain_input_grad(rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer) -> None:
+def _plain_input_grad(
+    rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer
+) -> None:
     rt.launch("conv", "input_grad", (p.H * p.W, p.C, p.N), g, w, *bias, dx, p.C, p.H, p.W, p.O, p.P, p.Q, p.groups,
               **_plain_defines(p, bias))  # fmt: skip
 
 
-def _plain_weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer) -> None:
+def _plain_weight_grad(
+    rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer
+) -> None:
     defines = _plain_defines(p, [])
     each = ceil_div(max(p.N, 1), max(1, min(p.N, 1024 * rt.info.compute_units // dw.size)))
     slices = ceil_div(p.N, each)

@@ -7,10 +7,9 @@ from typing import Any
 from ...dtypes import DType, float64
 from .discovery import DeviceInfo
 
-# Register blocks (rows, vectors) that fill the registers without spilling, by lanes of a vector:
-# 16 lanes have 32 registers (AVX-512), 8 have 16 (AVX2), 4 have 32 (NEON).
-_MICRO = {16: ((8, 2), (14, 2), (6, 4), (14, 1)), 8: ((6, 2), (12, 1)), 4: ((8, 2), (6, 4), (12, 1))}
-_MICRO_F64 = {16: ((8, 2), (14, 2), (6, 4), (14, 1)), 8: ((6, 2), (12, 1)), 4: ((8, 2), (12, 1))}
+# Register blocks (rows, vectors) by the lanes of a float vector: 16 and 4 lanes come with 32 registers
+# (AVX-512, NEON), 8 with 16 (AVX2). More rows would fit, but compilers then spill the row pointers.
+_MICRO = {16: ((8, 2), (6, 4), (12, 1)), 8: ((6, 2), (12, 1)), 4: ((8, 2), (6, 4), (12, 1))}
 # TM, TN, TK, RM, RN, largest first; the last needs no more than 64 work-items and 9 KB.
 _TILES = ((128, 128, 8, 8, 8), (64, 64, 16, 4, 4), (32, 32, 16, 4, 4))
 
@@ -49,7 +48,9 @@ def micro(info: DeviceInfo, kind: DType, rows: int, columns: int) -> dict[str, i
     return {"V": v, "MR": mr, "NV": nv}
 
 
-def tile(info: DeviceInfo, kind: DType, rows: int, columns: int, products: int = 1) -> dict[str, int]:
+def tile(
+    info: DeviceInfo, kind: DType, rows: int, columns: int, products: int = 1
+) -> dict[str, int]:
     """Defines of the largest tile that fits the device and still gives every compute unit work."""
     for shape in _TILES[:-1]:
         groups = ceil_div(rows, shape[0]) * ceil_div(columns, shape[1]) * products

@@ -42,7 +42,9 @@ class Problem(NamedTuple):
 
 
 @implements("matmul")
-def matmul(rt: Runtime, a: Buffer, b: Buffer, *rest: Buffer, transpose_a: bool, transpose_b: bool) -> None:
+def matmul(
+    rt: Runtime, a: Buffer, b: Buffer, *rest: Buffer, transpose_a: bool, transpose_b: bool
+) -> None:
     """a @ b (+ bias)."""
     *bias, y = rest
     if y.size == 0:
@@ -53,10 +55,20 @@ def matmul(rt: Runtime, a: Buffer, b: Buffer, *rest: Buffer, transpose_a: bool, 
     if prod(batch) > 1:
         sizes, _, (sa, sb) = merge([a.shape[:-2], b.shape[:-2]], batch)
         axes = tuple(zip(sizes, (s * m * k for s in sa), (s * k * n for s in sb), strict=True))
-        if len(axes) == 1 and axes[0][2] == 0 and not transpose_a:  # one B for all: the batches are rows
+        if (
+            len(axes) == 1 and axes[0][2] == 0 and not transpose_a
+        ):  # one B for all: the batches are rows
             m, axes = m * axes[0][0], ()
     batches = prod(n for n, _, _ in axes)
-    _run("matmul", rt, Problem(m, n, k, batches, y.dtype, transpose_a, transpose_b, axes), a, b, bias, y)
+    _run(
+        "matmul",
+        rt,
+        Problem(m, n, k, batches, y.dtype, transpose_a, transpose_b, axes),
+        a,
+        b,
+        bias,
+        y,
+    )
 
 
 @implements("linear")
@@ -69,7 +81,9 @@ def linear(rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer) -> None:
     _run("linear", rt, Problem(y.size // n, n, k, 1, y.dtype, False, True, ()), x, w, bias, y)
 
 
-def _run(op: str, rt: Runtime, p: Problem, a: Buffer, b: Buffer, bias: list[Buffer], y: Buffer) -> None:
+def _run(
+    op: str, rt: Runtime, p: Problem, a: Buffer, b: Buffer, bias: list[Buffer], y: Buffer
+) -> None:
     choose(op, ALGORITHMS[op], p, rt.info).launch(rt, p, a, b, bias, y)
 
 
@@ -87,7 +101,21 @@ def _simd(rt: Runtime, p: Problem, a: Buffer, b: Buffer, bias: list[Buffer], y: 
     grid = (panels, splits, min(p.batches, max(1, 4 * workers // (panels * splits))))
     scratch = rt.empty(Spec((prod(grid), depth, columns), kind))
     defines = {**p.defines(bias), **at, "ta": False, "engine": "simd"}
-    rt.launch("matmul", "matmul", grid, a, b, *bias, y, scratch, rows, depth, *p.sizes, group=(1, 1, 1), **defines)
+    rt.launch(
+        "matmul",
+        "matmul",
+        grid,
+        a,
+        b,
+        *bias,
+        y,
+        scratch,
+        rows,
+        depth,
+        *p.sizes,
+        group=(1, 1, 1),
+        **defines,
+    )
 
 
 def _packed(rt: Runtime, p: Problem, a: Buffer, kind: DType) -> Buffer:

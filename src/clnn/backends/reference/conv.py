@@ -13,7 +13,9 @@ from .. import implements
 from .elementwise import compute_in
 
 
-def _windows(x: Any, kernel: Shape, stride: Shape, padding: Any, dilation: Shape, count: Shape) -> Any:
+def _windows(
+    x: Any, kernel: Shape, stride: Shape, padding: Any, dilation: Shape, count: Shape
+) -> Any:
     """Views of x (N, C, H, W) as (N, C, *count, *kernel); negative padding cuts off."""
     x = np.pad(x, ((0, 0), (0, 0), *((max(a, 0), max(b, 0)) for a, b in padding)))
     span = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
@@ -33,24 +35,34 @@ def _grouped(x: Any, groups: int, axis: int) -> Any:
 
 
 @implements("conv2d")
-def conv2d(x: Any, w: Any, *bias: Any, stride: Shape, padding: Any, dilation: Shape, groups: int) -> Any:
+def conv2d(
+    x: Any, w: Any, *bias: Any, stride: Shape, padding: Any, dilation: Shape, groups: int
+) -> Any:
     """y[n,o,p,q] = bias[o] + sum over c, r, s of x[n, c, p*stride + r*dilation - padding, ...] * w[o,c,r,s]."""
     count = _out(x.shape[2:], w.shape[2:], stride, padding, dilation)
     win = _windows(x, w.shape[2:], stride, padding, dilation, count)
-    y = np.einsum("ngcpqrs,gocrs->ngopq", _grouped(win, groups, 1), _grouped(w, groups, 0), optimize=True)
+    y = np.einsum(
+        "ngcpqrs,gocrs->ngopq", _grouped(win, groups, 1), _grouped(w, groups, 0), optimize=True
+    )
     return _finish(y.reshape(x.shape[0], w.shape[0], *count), bias, x.dtype)
 
 
 @implements("conv2d_weight_grad")
-def weight_grad(g: Any, x: Any, *, kernel: Shape, stride: Shape, padding: Any, dilation: Shape, groups: int) -> Any:
+def weight_grad(
+    g: Any, x: Any, *, kernel: Shape, stride: Shape, padding: Any, dilation: Shape, groups: int
+) -> Any:
     """dw[o,c,r,s] = sum over n, p, q of g[n,o,p,q] * x[n, c, p*stride + r*dilation - padding, ...]."""
     win = _windows(x, kernel, stride, padding, dilation, g.shape[2:])
-    dw = np.einsum("ngopq,ngcpqrs->gocrs", _grouped(g, groups, 1), _grouped(win, groups, 1), optimize=True)
+    dw = np.einsum(
+        "ngopq,ngcpqrs->gocrs", _grouped(g, groups, 1), _grouped(win, groups, 1), optimize=True
+    )
     return dw.reshape(g.shape[1], x.shape[1] // groups, *kernel).astype(x.dtype)
 
 
 @implements("conv2d_input_grad")
-def input_grad(g: Any, w: Any, *, size: Shape, stride: Shape, padding: Any, dilation: Shape, groups: int) -> Any:
+def input_grad(
+    g: Any, w: Any, *, size: Shape, stride: Shape, padding: Any, dilation: Shape, groups: int
+) -> Any:
     """dx: every g[n,o,p,q] * w[o,c,r,s] lands on the x it was multiplied with."""
     return _scatter(g, w, size, stride, padding, dilation, groups).astype(g.dtype)
 
@@ -64,7 +76,9 @@ def conv_transpose2d(x: Any, w: Any, *bias: Any, stride: Shape, padding: Any, ou
     return _finish(_scatter(x, w, size, stride, padding, dilation, groups), bias, x.dtype)
 
 
-def _scatter(g: Any, w: Any, size: Shape, stride: Shape, padding: Any, dilation: Shape, groups: int) -> Any:
+def _scatter(
+    g: Any, w: Any, size: Shape, stride: Shape, padding: Any, dilation: Shape, groups: int
+) -> Any:
     (n, _, p, q), (kh, kw), (sh, sw), (dh, dw) = g.shape, w.shape[2:], stride, dilation
     (top, _), (left, _) = padding
     gg, ww = _grouped(g, groups, 1), _grouped(w, groups, 0)
@@ -74,7 +88,10 @@ def _scatter(g: Any, w: Any, size: Shape, stride: Shape, padding: Any, dilation:
     for r in range(kh):
         for s in range(kw):
             part = np.einsum("ngopq,goc->ngcpq", gg, ww[..., r, s], optimize=True)
-            rows, columns = slice(r * dh, r * dh + (p - 1) * sh + 1, sh), slice(s * dw, s * dw + (q - 1) * sw + 1, sw)
+            rows, columns = (
+                slice(r * dh, r * dh + (p - 1) * sh + 1, sh),
+                slice(s * dw, s * dw + (q - 1) * sw + 1, sw),
+            )
             full[:, :, rows, columns] += part.reshape(n, full.shape[1], p, q)
     return full[:, :, top : top + size[0], left : left + size[1]]
 

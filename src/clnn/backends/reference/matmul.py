@@ -26,4 +26,8 @@ def matmul(a: Any, b: Any, *bias: Any, transpose_a: bool, transpose_b: bool) -> 
 @implements("linear")
 def linear(x: Any, w: Any, *bias: Any) -> Any:
     """x @ w.T + bias over the last axis of x."""
-    return matmul(x, w, *bias, transpose_a=False, transpose_b=True) if x.ndim > 1 else linear(x[None], w, *bias)[0]
+    return (
+        matmul(x, w, *bias, transpose_a=False, transpose_b=True)
+        if x.ndim > 1
+        else linear(x[None], w, *bias)[0]
+    )
