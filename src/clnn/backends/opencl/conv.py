@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import gcd
-from typing import Any, NamedTuple
+from typing import Any
 
-from ...dtypes import DType, accumulator, int32, int64
+from ...dtypes import accumulator
 from ...shapes import Shape, Spec
 from .. import implements
 from .algorithms import Algorithm, always, choose
+from .correlation import Problem, Product, Source, border, forward, grad_border, phases, problem
 from .discovery import DeviceInfo
 from .gemm import ceil_div, micro, simd_fits, tile, tile_fits, tile_grid
 from .runtime import Buffer, Runtime
@@ -20,99 +19,17 @@ _SLICE = 512  # pixels a slice of the weight gradient sums at least
 _ONE = (1, 1, 1)
 
 
-class Problem(NamedTuple):
-    """One convolution y = conv2d(x, w), whichever of its three products is wanted."""
-
-    N: int
-    C: int
-    H: int
-    W: int
-    O: int  # noqa: E741
-    P: int
-    Q: int
-    kernel: Shape
-    stride: Shape
-    padding: Shape  # before: top and left
-    dilation: Shape
-    groups: int
-    kind: DType
-    wide: bool
-
-    def defines(self, **more: Any) -> dict[str, Any]:
-        """What every kernel is compiled for."""
-        return {
-            "dtype": self.kind.code,
-            "act": "v",
-            **({"wide": True} if self.wide else {}),
-            **more,
-        }
-
-    def table(self, rt: Runtime, n: int) -> Buffer:
-        """Memory for n offsets."""
-        return rt.empty(Spec((n,), int64 if self.wide else int32))
-
-
-class Source(NamedTuple):
-    """An image with the border its taps reach: element (h, w) of a plane lies at origin + h*pitch + w."""
-
-    mem: Buffer
-    plane: int
-    pitch: int
-    origin: int
-
-
-class Product(NamedTuple):
-    """A correlation that fills y, or one phase of it; steps are in elements (see _conv_simd)."""
-
-    P: int
-    Q: int
-    depth: int  # input channels of a group
-    taps: Shape
-    out: int  # output channels of a group
-    w_steps: tuple[
-        int, int, int, int, int, int
-    ]  # group, output channel, input channel, tap row, tap column, start
-    x_steps: tuple[
-        int, int, int, int, int, int, int, int
-    ]  # image, group, channel, p, q, tap row, tap column, start
-    y_steps: tuple[int, int, int, int, int]  # image, channel, p, q, start
-
-
-class Axis(NamedTuple):
-    """Along one axis, the outputs of a data gradient that meet the same taps."""
-
-    first: int  # output coordinate; the others follow at the stride
-    outputs: int
-    tap: int  # the first tap that meets them; the others follow at `step`
-    taps: int
-    step: int
-    start: int  # coordinate in g that `first` and `tap` meet
-    back: int  # how far the next tap lies before it
-
-
-def _problem(x: Shape, w: Shape, y: Shape, kind: DType, stride: Shape, padding: Any, dilation: Shape,
-             groups: int) -> Problem:  # fmt: skip
-    (n, c, h, wd), (o, _, *kernel), (_, _, p, q) = x, w, y
-    before = (padding[0][0], padding[1][0])
-    wide = n * max(c * (h + sum(padding[0])) * (wd + sum(padding[1])), o * p * q) >= 2**31
-    return Problem(
-        n, c, h, wd, o, p, q, tuple(kernel), stride, before, dilation, groups, kind, wide
-    )
-
-
 @implements("conv2d")
 def conv2d(rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer, **at: Any) -> None:
     """y = conv2d(x, w) (+ bias)."""
     *bias, y = rest
-    _run("conv2d", rt, _problem(x.shape, w.shape, y.shape, y.dtype, **at), x, w, bias, y)
+    _run("conv2d", rt, problem(x.shape, w.shape, y.shape, y.dtype, **at), x, w, bias, y)
 
 
 @implements("conv2d_input_grad")
 def input_grad(rt: Runtime, g: Buffer, w: Buffer, dx: Buffer, *, size: Shape, **at: Any) -> None:
     """dx from g = dL/dy."""
-    _run(
-        "conv2d_input_grad", rt, _problem(dx.shape, w.shape, g.shape, dx.dtype, **at), g, w, [], dx
-    )
+    _run("conv2d_input_grad", rt, problem(dx.shape, w.shape, g.shape, dx.dtype, **at), g, w, [], dx)
 
 
 @implements("conv_transpose2d")
@@ -121,14 +38,14 @@ def conv_transpose2d(
 ) -> None:
     """The data gradient as a forward pass (+ bias)."""
     *bias, y = rest
-    _run("conv_transpose2d", rt, _problem(y.shape, w.shape, x.shape, y.dtype, **at), x, w, bias, y)
+    _run("conv_transpose2d", rt, problem(y.shape, w.shape, x.shape, y.dtype, **at), x, w, bias, y)
 
 
 @implements("conv2d_weight_grad")
 def weight_grad(rt: Runtime, g: Buffer, x: Buffer, dw: Buffer, *, kernel: Shape, **at: Any) -> None:
     """dw from g = dL/dy."""
     _run(
-        "conv2d_weight_grad", rt, _problem(x.shape, dw.shape, g.shape, dw.dtype, **at), g, x, [], dw
+        "conv2d_weight_grad", rt, problem(x.shape, dw.shape, g.shape, dw.dtype, **at), g, x, [], dw
     )
 
 
@@ -137,66 +54,6 @@ def _run(
 ) -> None:
     if out.size:
         choose(op, ALGORITHMS[op], p, rt.info).launch(rt, p, a, b, bias, out)
-
-
-# --- what the kernels are told ------------------------------------------------------------------
-
-
-def _border(p: Problem) -> tuple[Shape, Shape]:
-    """First coordinate and size of what a forward convolution reads of x."""
-    size = [(n - 1) * s + (k - 1) * d + 1
-            for n, s, k, d in zip((p.P, p.Q), p.stride, p.kernel, p.dilation, strict=True)]  # fmt: skip
-    return tuple(-n for n in p.padding), tuple(size)
-
-
-def _forward(p: Problem, x: Source) -> Product:
-    (kh, kw), (sh, sw), (dh, dw) = p.kernel, p.stride, p.dilation
-    depth, out, pixels = p.C // p.groups, p.O // p.groups, p.P * p.Q
-    filters = depth * kh * kw
-    return Product(
-        p.P, p.Q, depth, p.kernel, out,
-        (out * filters, filters, kh * kw, kw, 1, 0),
-        (p.C * x.plane, depth * x.plane, x.plane, sh * x.pitch, sw, dh * x.pitch, dw, x.origin),
-        (p.O * pixels, pixels, p.Q, 1, 0),
-    )  # fmt: skip
-
-
-def _grad_border(p: Problem) -> tuple[Shape, Shape]:
-    """First coordinate and size of what a data gradient reads of g."""
-    first, size = [], []
-    for n, pad, k, s, d in zip((p.H, p.W), p.padding, p.kernel, p.stride, p.dilation, strict=True):
-        first.append(ceil_div(pad - (k - 1) * d, s))
-        size.append(max(1, (n - 1 + pad) // s - first[-1] + 1))
-    return tuple(first), tuple(size)
-
-
-def _axis(size: int, kernel: int, stride: int, pad: int, dilation: int) -> Iterator[Axis]:
-    step = stride // gcd(stride, dilation)
-    for first in range(min(stride, size)):
-        count = ceil_div(size - first, stride)
-        tap = next(
-            (i for i in range(min(step, kernel)) if (first + pad - i * dilation) % stride == 0),
-            kernel,
-        )
-        start = (first + pad - tap * dilation) // stride
-        yield Axis(
-            first, count, tap, ceil_div(kernel - tap, step), step, start, step * dilation // stride
-        )
-
-
-def _phases(p: Problem, g: Source) -> Iterator[Product]:
-    """One product per phase of the stride: each input pixel is written once."""
-    (kh, kw), (sh, sw), (h0, w0) = p.kernel, p.stride, _grad_border(p)[0]
-    depth, out = p.O // p.groups, p.C // p.groups
-    for a in _axis(p.H, kh, sh, p.padding[0], p.dilation[0]):
-        for b in _axis(p.W, kw, sw, p.padding[1], p.dilation[1]):
-            start = g.origin + (a.start - h0) * g.pitch + b.start - w0 if a.taps and b.taps else 0
-            yield Product(
-                a.outputs, b.outputs, depth, (a.taps, b.taps), out,
-                (depth * out * kh * kw, kh * kw, out * kh * kw, a.step * kw, b.step, a.tap * kw + b.tap),
-                (p.O * g.plane, depth * g.plane, g.plane, g.pitch, 1, -a.back * g.pitch, -b.back, start),
-                (p.C * p.H * p.W, p.H * p.W, sh * p.W, sw, a.first * p.W + b.first),
-            )  # fmt: skip
 
 
 def _slices(workers: int, products: int, pixels: int) -> tuple[int, int]:
@@ -210,10 +67,10 @@ def _slices(workers: int, products: int, pixels: int) -> tuple[int, int]:
 
 
 def _simd_source(
-    rt: Runtime, p: Problem, x: Buffer, border: tuple[Shape, Shape], layout: dict[str, Any]
+    rt: Runtime, p: Problem, x: Buffer, window: tuple[Shape, Shape], layout: dict[str, Any]
 ) -> Source:
-    (n, c, h, w), ((h0, w0), (hp, wp)), kind = x.shape, border, accumulator(p.kind)
-    if p.kind == kind and _inside(h, w, border):
+    (n, c, h, w), ((h0, w0), (hp, wp)), kind = x.shape, window, accumulator(p.kind)
+    if p.kind == kind and _inside(h, w, window):
         return Source(x, h * w, w, h0 * w + w0)
     padded = rt.empty(Spec((n, c, hp, wp), kind))
     each = min(max(1, 4096 // (hp * wp)), max(1, ceil_div(n * c, 4 * rt.info.compute_units)))
@@ -222,8 +79,8 @@ def _simd_source(
     return Source(padded, hp * wp, wp, 0)
 
 
-def _inside(h: int, w: int, border: tuple[Shape, Shape]) -> bool:
-    (h0, w0), (hp, wp) = border
+def _inside(h: int, w: int, window: tuple[Shape, Shape]) -> bool:
+    (h0, w0), (hp, wp) = window
     return h0 >= 0 and w0 >= 0 and h0 + hp <= h and w0 + wp <= w
 
 
@@ -254,17 +111,17 @@ def _layout(p: Problem, shape: dict[str, int]) -> dict[str, Any]:
 
 
 def _simd(rt: Runtime, p: Problem, x: Buffer, w: Buffer, bias: list[Buffer], y: Buffer) -> None:
-    shape = micro(rt.info, p.kind, p.N * p.P * p.Q, p.O // p.groups)
-    src = _simd_source(rt, p, x, _border(p), _layout(p, shape))
-    _simd_product(rt, p, _forward(p, src), src, w, bias, y, shape)
+    shape = micro(rt.info, p.kind, p.O // p.groups)
+    src = _simd_source(rt, p, x, border(p), _layout(p, shape))
+    _simd_product(rt, p, forward(p, src), src, w, bias, y, shape)
 
 
 def _simd_input_grad(
     rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer
 ) -> None:
-    shape = micro(rt.info, p.kind, p.N * p.H * p.W, p.C // p.groups)
-    src = _simd_source(rt, p, g, _grad_border(p), _layout(p, shape))
-    for at in _phases(p, src):
+    shape = micro(rt.info, p.kind, p.C // p.groups)
+    src = _simd_source(rt, p, g, grad_border(p), _layout(p, shape))
+    for at in phases(p, src):
         _simd_product(rt, p, at, src, w, bias, dx, shape)
 
 
@@ -272,10 +129,10 @@ def _simd_weight_grad(
     rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer
 ) -> None:
     out, pixels, rows = p.O // p.groups, p.N * p.P * p.Q, dw.size // p.O
-    shape = micro(rt.info, p.kind, rows, out)
+    shape = micro(rt.info, p.kind, out, rows)
     layout, kind, columns = _layout(p, shape), accumulator(p.kind), shape["NV"] * shape["V"]
-    src = _simd_source(rt, p, x, _border(p), layout)
-    xn, xg, xc, xp, xq, xr, xs, x0 = _forward(p, src).x_steps
+    src = _simd_source(rt, p, x, border(p), layout)
+    xn, xg, xc, xp, xq, xr, xs, x0 = forward(p, src).x_steps
     panels, workers = ceil_div(out, columns), 4 * rt.info.compute_units
     grads, offsets = (
         rt.empty(Spec((p.O // out, panels, pixels, columns), kind)),
@@ -298,9 +155,9 @@ def _simd_weight_grad(
 # --- tile ---------------------------------------------------------------------------------------
 
 
-def _tile_source(rt: Runtime, p: Problem, x: Buffer, border: tuple[Shape, Shape]) -> Source:
-    (n, c, h, w), ((h0, w0), (hp, wp)) = x.shape, border
-    if _inside(h, w, border):
+def _tile_source(rt: Runtime, p: Problem, x: Buffer, window: tuple[Shape, Shape]) -> Source:
+    (n, c, h, w), ((h0, w0), (hp, wp)) = x.shape, window
+    if _inside(h, w, window):
         return Source(x, h * w, w, h0 * w + w0)
     padded = rt.empty(Spec((n, c, hp, wp), p.kind))
     rt.launch("conv", "pad", (wp, hp, n * c), x, padded, h, w, hp, wp, h0, w0, **_tile_layout(p))
@@ -339,15 +196,15 @@ def _tile_product(rt: Runtime, p: Problem, at: Product, src: Source, w: Buffer, 
 
 
 def _tile(rt: Runtime, p: Problem, x: Buffer, w: Buffer, bias: list[Buffer], y: Buffer) -> None:
-    src = _tile_source(rt, p, x, _border(p))
-    _tile_product(rt, p, _forward(p, src), src, w, bias, y)
+    src = _tile_source(rt, p, x, border(p))
+    _tile_product(rt, p, forward(p, src), src, w, bias, y)
 
 
 def _tile_input_grad(
     rt: Runtime, p: Problem, g: Buffer, w: Buffer, bias: list[Buffer], dx: Buffer
 ) -> None:
-    src = _tile_source(rt, p, g, _grad_border(p))
-    for at in _phases(p, src):
+    src = _tile_source(rt, p, g, grad_border(p))
+    for at in phases(p, src):
         _tile_product(rt, p, at, src, w, bias, dx)
 
 
@@ -355,8 +212,8 @@ def _tile_weight_grad(
     rt: Runtime, p: Problem, g: Buffer, x: Buffer, _: list[Buffer], dw: Buffer
 ) -> None:
     out, pixels, rows = p.O // p.groups, p.N * p.P * p.Q, dw.size // p.O
-    src = _tile_source(rt, p, x, _border(p))
-    xn, xg, xc, xp, xq, xr, xs, x0 = _forward(p, src).x_steps
+    src = _tile_source(rt, p, x, border(p))
+    xn, xg, xc, xp, xq, xr, xs, x0 = forward(p, src).x_steps
     g_offsets, x_offsets, area = p.table(rt, pixels), p.table(rt, pixels), p.P * p.Q
     rt.launch("conv", "pixels", (pixels,), g_offsets, x_offsets, pixels, p.P, p.Q, p.O * area, xn, xp, xq,
               **_tile_layout(p))  # fmt: skip

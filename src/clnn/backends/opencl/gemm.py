@@ -35,16 +35,19 @@ def lanes(info: DeviceInfo, kind: DType) -> int:
     return width // 2 if kind is float64 else width
 
 
-def micro(info: DeviceInfo, kind: DType, rows: int, columns: int) -> dict[str, int]:
-    """Defines V, MR, NV of the micro-tile that covers rows x columns with the least work."""
+def micro(info: DeviceInfo, kind: DType, columns: int, rows: int | None = None) -> dict[str, int]:
+    """Defines V, MR, NV of the micro-tile that covers the product with the least work.
+
+    Without `rows` their number plays no part: a new batch size must not compile anything.
+    """
     v = lanes(info, kind)
-    shapes = _MICRO[v * 2 if kind is float64 else v]
 
-    def cost(shape: tuple[int, int]) -> int:
+    def cost(shape: tuple[int, int]) -> float:
         mr, nv = shape
-        return ceil_div(rows, mr) * ceil_div(columns, nv * v) * (mr * nv + nv + 2)
+        blocks = 1 / mr if rows is None else ceil_div(rows, mr)
+        return blocks * ceil_div(columns, nv * v) * (mr * nv + nv + 2)
 
-    mr, nv = min(shapes, key=cost)
+    mr, nv = min(_MICRO[v * 2 if kind is float64 else v], key=cost)
     return {"V": v, "MR": mr, "NV": nv}
 
 

@@ -88,7 +88,7 @@ def _run(
 
 
 def _simd(rt: Runtime, p: Problem, a: Buffer, b: Buffer, bias: list[Buffer], y: Buffer) -> None:
-    at, kind = micro(rt.info, p.kind, p.M, p.N), accumulator(p.kind)
+    at, kind = micro(rt.info, p.kind, p.N), accumulator(p.kind)
     if p.transpose_a or p.kind != kind:
         a = _packed(rt, p, a, kind)
     # partial sums wait in y, which half types would round
