@@ -127,7 +127,7 @@ def infer_reshape(op: str, shape: Shape, to: Sequence[int]) -> Shape:
 
 def pair(op: str, name: str, value: int | Sequence[int], rank: int = 2) -> Shape:
     """One int per spatial axis from an int or a sequence, as torch's stride and padding arguments."""
-    out = (value,) * rank if isinstance(value, int) else tuple(value)
+    out = (value,) * rank if isinstance(value, int | float) else tuple(value)
     if any(isinstance(n, bool) or not isinstance(n, int) for n in out):
         raise DTypeError(f"{op}: expected {name} to be an int or {rank} ints, got {value!r}")
     if len(out) == 1:

@@ -8,7 +8,17 @@ from ...dtypes import accumulator
 from ...shapes import Shape, Spec
 from .. import implements
 from .algorithms import Algorithm, always, choose
-from .correlation import Problem, Product, Source, border, forward, grad_border, phases, problem
+from .correlation import (
+    Problem,
+    Product,
+    Source,
+    Window,
+    border,
+    forward,
+    grad_border,
+    phases,
+    problem,
+)
 from .discovery import DeviceInfo
 from .gemm import ceil_div, micro, simd_fits, tile, tile_fits, tile_grid
 from .runtime import Buffer, Runtime
@@ -66,22 +76,15 @@ def _slices(workers: int, products: int, pixels: int) -> tuple[int, int]:
 # --- simd ---------------------------------------------------------------------------------------
 
 
-def _simd_source(
-    rt: Runtime, p: Problem, x: Buffer, window: tuple[Shape, Shape], layout: dict[str, Any]
-) -> Source:
-    (n, c, h, w), ((h0, w0), (hp, wp)), kind = x.shape, window, accumulator(p.kind)
-    if p.kind == kind and _inside(h, w, window):
-        return Source(x, h * w, w, h0 * w + w0)
+def _simd_source(rt: Runtime, p: Problem, x: Buffer, at: Window, layout: dict[str, Any]) -> Source:
+    (n, c, h, w), (h0, w0, hp, wp, inside), kind = x.shape, at, accumulator(p.kind)
+    if inside and p.kind == kind:
+        return Source(x, h * w, w)
     padded = rt.empty(Spec((n, c, hp, wp), kind))
     each = min(max(1, 4096 // (hp * wp)), max(1, ceil_div(n * c, 4 * rt.info.compute_units)))
     rt.launch("conv", "pad", (ceil_div(n * c, each), 1, 1), x, padded, n * c, each, h, w, hp, wp, h0, w0,
               group=_ONE, **layout)  # fmt: skip
-    return Source(padded, hp * wp, wp, 0)
-
-
-def _inside(h: int, w: int, window: tuple[Shape, Shape]) -> bool:
-    (h0, w0), (hp, wp) = window
-    return h0 >= 0 and w0 >= 0 and h0 + hp <= h and w0 + wp <= w
+    return Source(padded, hp * wp, wp)
 
 
 def _simd_product(rt: Runtime, p: Problem, at: Product, src: Source, w: Buffer, bias: list[Buffer], y: Buffer,
@@ -155,13 +158,13 @@ def _simd_weight_grad(
 # --- tile ---------------------------------------------------------------------------------------
 
 
-def _tile_source(rt: Runtime, p: Problem, x: Buffer, window: tuple[Shape, Shape]) -> Source:
-    (n, c, h, w), ((h0, w0), (hp, wp)) = x.shape, window
-    if _inside(h, w, window):
-        return Source(x, h * w, w, h0 * w + w0)
+def _tile_source(rt: Runtime, p: Problem, x: Buffer, at: Window) -> Source:
+    (n, c, h, w), (h0, w0, hp, wp, inside) = x.shape, at
+    if inside:
+        return Source(x, h * w, w)
     padded = rt.empty(Spec((n, c, hp, wp), p.kind))
     rt.launch("conv", "pad", (wp, hp, n * c), x, padded, h, w, hp, wp, h0, w0, **_tile_layout(p))
-    return Source(padded, hp * wp, wp, 0)
+    return Source(padded, hp * wp, wp)
 
 
 def _tile_layout(p: Problem) -> dict[str, Any]:

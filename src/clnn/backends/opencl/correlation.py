@@ -44,13 +44,25 @@ class Problem(NamedTuple):
         return rt.empty(Spec((n,), int64 if self.wide else int32))
 
 
+class Window(NamedTuple):
+    """The part of an image that taps reach, zero where there is no image.
+
+    `inside` says that there always is, whatever the image's size, so that no size compiles anything new.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    inside: bool
+
+
 class Source(NamedTuple):
-    """An image with the border its taps reach: element (h, w) of a plane lies at origin + h*pitch + w."""
+    """What taps reach of an image: element (h, w) of a plane lies at h*pitch + w."""
 
     mem: Buffer
     plane: int
     pitch: int
-    origin: int
 
 
 class Product(NamedTuple):
@@ -92,11 +104,12 @@ def problem(x: Shape, w: Shape, y: Shape, kind: DType, stride: Shape, padding: A
     )
 
 
-def border(p: Problem) -> tuple[Shape, Shape]:
-    """First coordinate and size of what a forward convolution reads of x."""
-    size = [(n - 1) * s + (k - 1) * d + 1
-            for n, s, k, d in zip((p.P, p.Q), p.stride, p.kernel, p.dilation, strict=True)]  # fmt: skip
-    return tuple(-n for n in p.padding), tuple(size)
+def border(p: Problem) -> Window:
+    """What a forward convolution reads of x."""
+    high, wide = [(n - 1) * s + (k - 1) * d + 1
+                  for n, s, k, d in zip((p.P, p.Q), p.stride, p.kernel, p.dilation, strict=True)]  # fmt: skip
+    top, left = p.padding
+    return Window(-top, -left, high, wide, p.padding == (0, 0))
 
 
 def forward(p: Problem, x: Source) -> Product:
@@ -107,18 +120,19 @@ def forward(p: Problem, x: Source) -> Product:
     return Product(
         p.P, p.Q, depth, p.kernel, out,
         (out * filters, filters, kh * kw, kw, 1, 0),
-        (p.C * x.plane, depth * x.plane, x.plane, sh * x.pitch, sw, dh * x.pitch, dw, x.origin),
+        (p.C * x.plane, depth * x.plane, x.plane, sh * x.pitch, sw, dh * x.pitch, dw, 0),
         (p.O * pixels, pixels, p.Q, 1, 0),
     )  # fmt: skip
 
 
-def grad_border(p: Problem) -> tuple[Shape, Shape]:
-    """First coordinate and size of what a data gradient reads of g."""
+def grad_border(p: Problem) -> Window:
+    """What a data gradient reads of g."""
     first, size = [], []
     for n, pad, k, s, d in zip((p.H, p.W), p.padding, p.kernel, p.stride, p.dilation, strict=True):
         first.append(ceil_div(pad - (k - 1) * d, s))
         size.append(max(1, (n - 1 + pad) // s - first[-1] + 1))
-    return tuple(first), tuple(size)
+    inside = p.kernel == (1, 1) and p.padding == (0, 0) and size[0] <= p.P and size[1] <= p.Q
+    return Window(first[0], first[1], size[0], size[1], inside)
 
 
 def _axis(size: int, kernel: int, stride: int, pad: int, dilation: int) -> Iterator[Axis]:
@@ -137,11 +151,11 @@ def _axis(size: int, kernel: int, stride: int, pad: int, dilation: int) -> Itera
 
 def phases(p: Problem, g: Source) -> Iterator[Product]:
     """One product per phase of the stride: each input pixel is written once."""
-    (kh, kw), (sh, sw), (h0, w0) = p.kernel, p.stride, grad_border(p)[0]
+    (kh, kw), (sh, sw), (h0, w0) = p.kernel, p.stride, grad_border(p)[:2]
     depth, out = p.O // p.groups, p.C // p.groups
     for a in _axis(p.H, kh, sh, p.padding[0], p.dilation[0]):
         for b in _axis(p.W, kw, sw, p.padding[1], p.dilation[1]):
-            start = g.origin + (a.start - h0) * g.pitch + b.start - w0 if a.taps and b.taps else 0
+            start = (a.start - h0) * g.pitch + b.start - w0 if a.taps and b.taps else 0
             yield Product(
                 a.outputs, b.outputs, depth, (a.taps, b.taps), out,
                 (depth * out * kh * kw, kh * kw, out * kh * kw, a.step * kw, b.step, a.tap * kw + b.tap),
