@@ -1,0 +1,180 @@
+"""Host side of kernels/pool.cl.mako: which columns have whole windows, and who walks what."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+from ...shapes import Shape
+from .. import implements
+from .algorithms import Algorithm, always, choose
+from .discovery import DeviceInfo
+from .runtime import Buffer, Runtime
+
+_TAPS_PER_ITEM = 32768  # loads of a work-item that walks rows: some ten microseconds
+
+
+class Problem(NamedTuple):
+    """One of the four kernels on planes of size to planes of out; every pair is (rows, columns)."""
+
+    op: str
+    kernel: str
+    planes: int
+    size: Shape
+    out: Shape
+    K: Shape = (1, 1)
+    S: Shape = (1, 1)
+    padding: Shape = (0, 0)
+    D: Shape = (1, 1)
+    adaptive: str | None = None
+    divisor: str = "inside"
+    given: int = 0
+
+    @property
+    def result(self) -> Shape:
+        """Rows and columns of a plane of the result."""
+        return self.size if self.kernel.endswith("_grad") else self.out
+
+    def middle(self) -> Shape:
+        """First and last column (block of stride columns in a gradient) whose windows are all whole."""
+        if self.adaptive:
+            return (0, self.size[1] if prod(self.out) else 0)
+        if self.D[0] > self.size[0]:  # a row window may miss the input altogether
+            return (0, 0)
+        n, m, k, s, p, d = (
+            axis[1] for axis in (self.size, self.out, self.K, self.S, self.padding, self.D)
+        )
+        span = (k - 1) * d + 1
+        first, last = -(-p // s), min(m, (n + p - span) // s + 1)  # whole windows
+        if self.kernel.endswith("_grad"):
+            reach = (span - 1) // s  # of a block, over which windows of earlier blocks touch it
+            first, last = first + reach, min(last, (n + p) // s)
+        return (first, last) if first < last else (0, 0)
+
+
+def _launch(rt: Runtime, problem: Problem, arrays: tuple[Buffer, ...], walk: str, count: int, rows: int,
+            wg: int, middle: Shape = (0, 0)) -> None:  # fmt: skip
+    p = problem
+    items = -(-count // rows)
+    rt.launch("pool", p.kernel, (-(-items // wg) * wg,), *arrays, count, rows, *middle, *p.size, *p.out, *p.padding,
+              p.given, group=(wg,), dtype=arrays[0].dtype.code, kernel=p.kernel, adaptive=p.adaptive,
+              indices=len(arrays) == 3, K=p.K, S=p.S, D=p.D, divisor=p.divisor, walk=walk, WG=wg)  # fmt: skip
+
+
+def _rows(rt: Runtime, problem: Problem, *arrays: Buffer) -> None:
+    height, width = problem.result
+    taps = prod(problem.K) if not problem.adaptive else -(-prod(problem.size) // prod(problem.out))
+    rows = max(1, _TAPS_PER_ITEM // (width * taps))
+    _launch(rt, problem, arrays, "rows", problem.planes * height, rows, 1, problem.middle())
+
+
+def _points(rt: Runtime, problem: Problem, *arrays: Buffer) -> None:
+    count = problem.planes * prod(problem.result)
+    _launch(rt, problem, arrays, "points", count, 1, max(rt.wg, min(64, rt.info.max_group)))
+
+
+def _on_cpu(problem: Problem, info: DeviceInfo) -> bool:
+    return info.kind == "cpu"
+
+
+_WALKS = [Algorithm("rows", _on_cpu, _rows), Algorithm("points", always, _points)]
+_POOLS = ("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "max_pool_grad", "avg_pool_grad")
+ALGORITHMS = {op: _WALKS for name in _POOLS for op in (name, f"adaptive_{name}")}
+
+
+def _run(rt: Runtime, problem: Problem, *arrays: Buffer) -> None:
+    if arrays[-1].size:
+        choose(problem.op, _WALKS, problem, rt.info).launch(rt, problem, *arrays)
+
+
+def _two(axes: Shape, default: int) -> Shape:
+    """(rows, columns) of a pair, or of the one number that 1-D pooling has."""
+    return axes if len(axes) == 2 else (default, *axes)
+
+
+def _problem(
+    kernel: str, full: Shape, pooled: Shape, rank: int, prefix: str = "", **more: Any
+) -> Problem:
+    """What `kernel` does between planes of the shapes `full` and `pooled`."""
+    op = prefix + kernel + ("" if kernel.endswith("_grad") else f"{rank}d")
+    size, out = _two(full[-rank:], 1), _two(pooled[-rank:], 1)
+    return Problem(op, kernel, prod(full[:-rank]), size, out, **more)
+
+
+def _sliding(kernel: str, full: Shape, pooled: Shape, kernel_size: Shape, stride: Shape, padding: Shape,
+             dilation: Shape = (1, 1), **more: Any) -> Problem:  # fmt: skip
+    return _problem(
+        kernel, full, pooled, len(kernel_size), K=_two(kernel_size, 1), S=_two(stride, 1),
+        padding=_two(padding, 0), D=_two(dilation, 1), **more,
+    )  # fmt: skip
+
+
+def _average(kernel: str, full: Shape, pooled: Shape, count_include_pad: bool,
+             divisor_override: int | None, **window: Shape) -> Problem:  # fmt: skip
+    divisor = "given" if divisor_override else "padded" if count_include_pad else "inside"
+    given: dict[str, Any] = {"divisor": divisor, "given": divisor_override or 0}
+    return _sliding(kernel, full, pooled, **window, **given)
+
+
+def _adaptive(kernel: str, full: Shape, pooled: Shape, output_size: Shape) -> Problem:
+    problem = _problem(kernel, full, pooled, len(output_size), "adaptive_")
+    products = max((n + 1) * (m + 1) for n, m in zip(problem.size, problem.out, strict=True))
+    return problem._replace(adaptive="uint" if products < 2**32 else "long")
+
+
+@implements("max_pool1d", "max_pool2d")
+def max_pool(
+    rt: Runtime, x: Buffer, y: Buffer, *at: Buffer, ceil_mode: bool, indices: bool, **window: Shape
+) -> None:
+    """The maximum, and with `indices` where it is."""
+    _run(rt, _sliding("max_pool", x.shape, y.shape, **window), x, *at, y)
+
+
+@implements("max_pool_grad")
+def max_pool_grad(
+    rt: Runtime, g: Buffer, at: Buffer, y: Buffer, *, shape: Shape, **window: Shape
+) -> None:
+    """Every element gathers from the windows whose maximum it was."""
+    _run(rt, _sliding("max_pool_grad", shape, g.shape, **window), g, at, y)
+
+
+@implements("avg_pool1d", "avg_pool2d")
+def avg_pool(rt: Runtime, x: Buffer, y: Buffer, *, ceil_mode: bool, **how: Any) -> None:
+    """The sum of a window divided by what counts as its size."""
+    _run(rt, _average("avg_pool", x.shape, y.shape, **how), x, y)
+
+
+@implements("avg_pool_grad")
+def avg_pool_grad(rt: Runtime, g: Buffer, y: Buffer, *, shape: Shape, **how: Any) -> None:
+    """Every element gathers its share from the windows it is in."""
+    _run(rt, _average("avg_pool_grad", shape, g.shape, **how), g, y)
+
+
+@implements("adaptive_max_pool1d", "adaptive_max_pool2d")
+def adaptive_max_pool(
+    rt: Runtime, x: Buffer, y: Buffer, *at: Buffer, output_size: Shape, indices: bool
+) -> None:
+    """As max_pool, over adaptive windows."""
+    _run(rt, _adaptive("max_pool", x.shape, y.shape, output_size), x, *at, y)
+
+
+@implements("adaptive_max_pool_grad")
+def adaptive_max_pool_grad(
+    rt: Runtime, g: Buffer, at: Buffer, y: Buffer, *, shape: Shape, output_size: Shape
+) -> None:
+    """Every element gathers from the windows whose maximum it was."""
+    _run(rt, _adaptive("max_pool_grad", shape, g.shape, output_size), g, at, y)
+
+
+@implements("adaptive_avg_pool1d", "adaptive_avg_pool2d")
+def adaptive_avg_pool(rt: Runtime, x: Buffer, y: Buffer, *, output_size: Shape) -> None:
+    """The mean over adaptive windows."""
+    _run(rt, _adaptive("avg_pool", x.shape, y.shape, output_size), x, y)
+
+
+@implements("adaptive_avg_pool_grad")
+def adaptive_avg_pool_grad(
+    rt: Runtime, g: Buffer, y: Buffer, *, shape: Shape, output_size: Shape
+) -> None:
+    """Every element gathers its share from the windows it is in."""
+    _run(rt, _adaptive("avg_pool_grad", shape, g.shape, output_size), g, y)
