@@ -9,7 +9,7 @@
  *           size     bytes of an element: values are moved as they are, whatever they mean
  *           tri: lower (which triangle)
  *           copy: rank (merged axes), constant (`x` is the bits of a value and no array),
- *                 inner ((x stride, y stride) of the last axis where 0 or 1, None for an argument)
+ *                 inner ((x stride, y stride) of the last axis where -1, 0 or 1; None: an argument)
  *           transpose: batch (number of batch axes), LANES and ROWS (the work-group)
  * Tunables  WG (work-group size, 1 on CPUs), chunk (an argument: elements a work-item walks; 1 on GPUs)
  *           TILE  side of the square that a work-group transposes: LANES on GPUs, which go through local
@@ -29,7 +29,7 @@ ${{"copy": copy, "transpose": transpose, "tri": tri}[kind]()}
     args = ["const ulong x" if constant else "__global const item *restrict x, const index_t x0"]
     args += ["__global item *restrict y", "const index_t y0", "const index_t n", "const index_t chunk"]
     args += [f"const index_t {name}{d}" for name in ("nt" if constant else "nst") for d in range(rank)]
-    step = lambda k, name: "0" if inner[k] == 0 else "k" if inner[k] == 1 else f"k * {name}{last}"
+    step = lambda k, name: {0: "0", 1: "k", -1: "-k"}.get(inner[k], f"k * {name}{last}")
 %>
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void copy(${", ".join(args)})
@@ -50,7 +50,7 @@ void copy(${", ".join(args)})
         const index_t end = min(n${last}, i${last} + hi - at);
         at += end - i${last};
         for (index_t k = i${last}; k < end; ++k)
-            y[to + ${step(1, "t")}] = ${"(item)x" if constant else f"x[from + {step(0, 's')}]"};
+            y[to + (${step(1, "t")})] = ${"(item)x" if constant else f"x[from + ({step(0, 's')})]"};
         i${last} = 0;
 % for d in reversed(range(last)):
         ${"" if constant else f"from += s{d}; "}to += t${d};

@@ -59,19 +59,26 @@ def copy(rt: Runtime, x: Buffer | int, y: Buffer, sizes: Shape, src: Shape, dst:
         return
     constant = not isinstance(x, Buffer)
     sizes, src, dst = merge(sizes, dst if constant else src, dst)
-    wg, chunk = chunking(rt, n)
+    grid, group, chunk = flat_grid(rt, n)
     views = (*sizes, *dst) if constant else (*sizes, *src, *dst)
     start = (x,) if constant else (x, x0)
     rt.launch(
-        "movement", "copy", (ceil_to(ceil_to(n, chunk) // chunk, wg),), *start, y, y0, n, chunk, *views,
-        group=(wg,), kind="copy", WG=wg, size=y.dtype.itemsize, rank=len(sizes), constant=constant,
-        inner=tuple(s if s in (0, 1) else None for s in (src[-1], dst[-1])),
+        "movement", "copy", grid, *start, y, y0, n, chunk, *views, group=group, kind="copy", WG=group[0],
+        size=y.dtype.itemsize, rank=len(sizes), constant=constant,
+        inner=tuple(s if s in (-1, 0, 1) else None for s in (src[-1], dst[-1])),
     )  # fmt: skip
 
 
 def ceil_to(n: int, step: int) -> int:
     """The next multiple of `step` that is not below n."""
     return -(-n // step) * step
+
+
+def flat_grid(rt: Runtime, n: int, per: int = 1) -> tuple[Shape, Shape, int]:
+    """(grid, group, chunk) of a launch in which each work-item walks `chunk` of n things of `per` elements."""
+    wg, chunk = chunking(rt, n * per)
+    chunk = -(-chunk // per)
+    return (ceil_to(-(-n // chunk), wg),), (wg,), chunk
 
 
 def fill(rt: Runtime, y: Buffer, value: Number) -> None:
@@ -205,9 +212,11 @@ def roll(rt: Runtime, x: Buffer, y: Buffer, *, shift: int, dim: int) -> None:
 @implements("tri")
 def tri(rt: Runtime, x: Buffer, y: Buffer, *, diagonal: int, lower: bool) -> None:
     """Choose per element by its row and column."""
-    wg, chunk = chunking(rt, y.size)
-    rt.launch("movement", "tri", (ceil_to(ceil_to(y.size, chunk) // chunk, wg),), x, y, y.size, chunk, *x.shape[-2:],
-              diagonal, group=(wg,), kind="tri", size=y.dtype.itemsize, WG=wg, lower=lower)  # fmt: skip
+    if not y.size:
+        return
+    grid, group, chunk = flat_grid(rt, y.size)
+    rt.launch("movement", "tri", grid, x, y, y.size, chunk, *x.shape[-2:], diagonal, group=group, kind="tri",
+              WG=group[0], size=y.dtype.itemsize, lower=lower)  # fmt: skip
 
 
 @implements("assign")
