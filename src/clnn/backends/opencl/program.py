@@ -58,7 +58,7 @@ def scalar_types(source: str, name: str) -> list[str | None]:
     args = next(args for found, args in _KERNEL.findall(text) if found == name)
     out: list[str | None] = []
     for arg in args.split(","):
-        if "*" in arg or "image" in arg:
+        if "*" in arg:
             out.append(None)
             continue
         kind = " ".join(w for w in arg.split()[:-1] if w != "const")

@@ -69,6 +69,7 @@ class Runtime:
         self._peak = 0
         self._pending = 0
         self._kernels: dict[Hashable, Any] = {}
+        self._programs: dict[Hashable, tuple[Any, str]] = {}
         self._uploads: deque[tuple[Any, Any]] = deque()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
@@ -202,24 +203,29 @@ class Runtime:
         return kernel
 
     def _build(self, family: str, name: str, defines: dict[str, Any]) -> Any:
+        key = (family, *sorted(defines.items()))
+        if key not in self._programs:
+            self._programs[key] = self._compile(family, name, defines)
+        program, source = self._programs[key]
+        kernel = cl.Kernel(program, name)
+        kernel.set_scalar_arg_dtypes([t and _SCALARS[t] for t in scalar_types(source, name)])
+        return kernel
+
+    def _compile(self, family: str, name: str, defines: dict[str, Any]) -> tuple[Any, str]:
+        """A program has every kernel of its family, so kernels that differ in name share it."""
         source = render(family, {"wide": False, **defines, "device": self.info})
         self.compilations += 1
         try:
-            with (
-                warnings.catch_warnings()
-            ):  # remarks on code that did compile; errors carry their log below
+            with warnings.catch_warnings():  # remarks on code that did compile; errors carry a log
                 warnings.simplefilter("ignore", cl.CompilerWarning)
-                kernel = cl.Kernel(
-                    cl.Program(self.context, source).build(options=["-cl-std=CL1.2"]), name
-                )
+                program = cl.Program(self.context, source).build(options=["-cl-std=CL1.2"])
         except cl.Error as exc:
             raise KernelBuildError(
                 f"{family}.cl.mako: {name} did not compile on {self.info.name} with {defines}\n{exc}",
                 source=numbered(source),
                 log=str(exc),
             ) from exc
-        kernel.set_scalar_arg_dtypes([t and _SCALARS[t] for t in scalar_types(source, name)])
-        return kernel
+        return program, source
 
     def _forked(self) -> None:
         self.lock = threading.RLock()
