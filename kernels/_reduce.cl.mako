@@ -1,10 +1,12 @@
-/* _reduce — the one work-group reduction: every kernel whose work-items share a result uses it.
+/* reduce — the one work-group reduction, and vectors of 16 for the work-items of CPUs.
  *
- * Computes  v = v_0 (+) v_1 (+) ... (+) v_(WG-1) on every work-item, for any associative expression in a and b
+ * Computes  group: v = v_0 (+) v_1 (+) ... (+) v_(WG-1) on every work-item, for an associative expression in a, b
+ *           vectors: the types TV and IV (masks and indices of TV), VLOAD(p) of 16 elements as TV
+ *           fold: the same (+) over the 16 lanes of one vector
  * Layout    one slot of local memory per work-item, declared by scratch() at the top of the kernel
- * Defines   none
+ * Defines   none of its own: arguments of the defs
  * Tunables  WG (work-group size, any from 1; 1 expands to nothing: no local memory, no barrier)
- * Launch    every work-item of the group reaches the call: no return before it, no divergent branch around it
+ * Launch    every work-item of the group reaches group(): no return before it, no divergent branch around it
  * Notes     a fixed tree, so results repeat bit for bit; the last barrier frees the scratch for the next call
  * Source    Harris, "Optimizing Parallel Reduction in CUDA", 2007 (sequential addressing)
  */
@@ -21,18 +23,40 @@
         const int lid = (int)get_local_id(0);
         ${scratch}[lid] = ${v};
         barrier(CLK_LOCAL_MEM_FENCE);
-<%    n = WG %>
+<%    n = WG %>\
 %   while n > 1:
-<%      half = (n + 1) // 2 %>
+<%      half = (n + 1) // 2 %>\
         if (lid < ${n - half}) {
             const ${type} a = ${scratch}[lid], b = ${scratch}[lid + ${half}];
             ${scratch}[lid] = ${combine};
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-<%      n = half %>
+<%      n = half %>\
 %   endwhile
         ${v} = ${scratch}[0];
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 % endif
+</%def>
+
+<%def name="vectors(dtype, ctype)">
+typedef ${ctype}16 TV;
+typedef ${"long" if ctype in ("double", "long") else "int"}16 IV;
+<%
+    load = {"f16": "vload_half16(0, (__global const half *)(p))",
+            "bf16": "as_float16(convert_uint16(vload16(0, p)) << 16)"}.get(dtype, "vload16(0, p)")
+    same = dtype in ("f16", "bf16") or {"f32": "float", "f64": "double", "i32": "int", "i64": "long"}.get(dtype) == ctype
+%>\
+#define VLOAD(p) ${load if same else f"convert_{ctype}16({load})"}
+</%def>
+
+## to = v_0 (+) ... (+) v_15; join is a function of two scalars, so the tree is spelled out.
+<%def name="fold(to, v, join)">
+<%
+    terms = [f"{v}.s{k:x}" for k in range(16)]
+    while len(terms) > 1:
+        half = len(terms) // 2
+        terms = [f"{join}({a}, {b})" for a, b in zip(terms[:half], terms[half:])]
+%>\
+        ${to} = ${terms[0]};
 </%def>

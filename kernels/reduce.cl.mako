@@ -1,86 +1,346 @@
-/* reduce — sums over any axes, straight into the output's memory.
+/* reduce — one value from many, over any axes: sums, extremes and where they are, statistics, norms.
  *
- * Computes  y[kept] = sum_{reduced} x[kept, reduced]
- * Layout    x row-major; the host merges neighbouring axes that are alike (kept or reduced) and drops axes of size 1
- * Defines   dtype, out (code of the output), compute (code sums are kept in), kept, reduced (numbers of merged axes)
- * Tunables  W (neighbouring outputs of a work-item, 1 on GPUs); WG
- * Launch    rows: the last merged axis is reduced; a group per output.   lanes: the last merged axis is kept; a
- *           work-item per W neighbouring outputs
+ * Computes  y[kept] = finish(join over reduced of first(x[kept, reduced])), where var, logsumexp and arg go over each
+ *           cached piece a second time, knowing its mean, maximum or extreme; pieces merge as states (a, b, n)
+ * Layout    x row-major. The host merges neighbouring axes that are alike (kept or reduced), drops those of size 1,
+ *           and passes size and stride of the others. `slices` > 1 cuts the reduction: the states of slice s go
+ *           to planes of `n` elements, and combine merges them in order of s
+ * Defines   dtype; op; compute (code values are reduced in); outs (codes of the outputs); kept, reduced (numbers of
+ *           merged axes); states (members of a state); partial (store the states, not the results); planes (codes of states)
+ *           engine  vector  last axis reduced: a work-item per output, 16 lanes along the axis (CPUs)
+ *                   group   last axis reduced: a work-group per output; flat if runs are shorter than the group
+ *                   lanes   a work-item per W neighbouring outputs; for W = 1 any axis may be last
+ *                   combine a work-group per output merges its slices
+ * Tunables  WG; W; chunk (an argument: outputs, or blocks of W, that a work-item owns; 1 on GPUs)
+ * Launch    vector, lanes: grid ceil(n * slices / W / chunk).   group, combine: a group per output (and slice)
+ * Notes     byte floor: every element of x is read from memory once (the second visit finds it in the first-level
+ *           cache), every result written once; slices add 2/4096 of x at most. Sums go through accumulators that
+ *           are emptied every piece, so their error grows with n / 4096, not with n
  * Source    Higham, "The accuracy of floating point summation", 1993
+ *           Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983
+ *           Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>
 <%
-    ctype = {"f64": "double", "i64": "long", "i32": "int"}.get(compute, "float")
-    axes = [f"const index_t {p}{d}" for d in range(kept) for p in ("kn", "ks")]
-    axes += [f"const index_t {p}{d}" for d in range(reduced) for p in ("rn", "rs")]
+    floating = compute in ("f32", "f64")
+    ctype = {"f64": "double", "f32": "float", "i64": "long", "i32": "int"}[compute]
+    least, most = ("-INFINITY", "INFINITY") if floating else (ctype.upper() + "_MIN", ctype.upper() + "_MAX")
+    larger, smaller = ("(a > b) | (a != a) ? a : b", "(a < b) | (a != a) ? a : b") if floating else ("max(a, b)", "min(a, b)")
+    kind = {"max": "arg", "min": "arg", "argmax": "arg", "argmin": "arg", "std": "var"}.get(op, op)
+    two = kind in ("var", "logsumexp", "arg") or (kind in ("prod", "amax", "amin") and states > 1)
+    down = op in ("min", "argmin")
+
+    # what becomes of an element of type t; the neutral element; how two are joined
+    FIRST = {
+        "sum": (lambda t: "x", "0", "a + b"),
+        "mean": (lambda t: "x", "0", "a + b"),
+        "prod": (lambda t: f"x != ({t})(0) ? x : ({t})(1)" if two else "x", "1", "a * b"),
+        "amax": (lambda t: "x", least, larger),
+        "amin": (lambda t: "x", most, smaller),
+        "any": (lambda t: f"x != ({t})(0) ? ({t})(1) : ({t})(0)", "0", "max(a, b)"),
+        "all": (lambda t: f"x != ({t})(0) ? ({t})(1) : ({t})(0)", "1", "min(a, b)"),
+        "norm0": (lambda t: f"x != ({t})(0) ? ({t})(1) : ({t})(0)", "0", "a + b"),
+        "norm1": (lambda t: "fabs(x)", "0", "a + b"),
+        "norm2": (lambda t: "x * x", "0", "a + b"),
+        "normp": (lambda t: f"pow(fabs(x), ({t})(u))", "0", "a + b"),
+        "var": (lambda t: "x", "0", "a + b"),
+        "logsumexp": (lambda t: "x", least, larger),
+        "arg": (lambda t: "x", most if down else least, smaller if down else larger),
+    }
+    # the second visit, knowing a: the same three things, for a result of type R
+    SECOND = {
+        "prod": (lambda t: f"x == ({t})(0) ? ({t})(1) : ({t})(0)", "0", "a + b"),
+        "amax": (lambda t: f"x == ({t})(a) ? ({t})(1) : ({t})(0)", "0", "a + b"),
+        "amin": (lambda t: f"x == ({t})(a) ? ({t})(1) : ({t})(0)", "0", "a + b"),
+        "var": (lambda t: f"(x - ({t})(a)) * (x - ({t})(a))", "0", "a + b"),
+        "logsumexp": (lambda t: f"exp(x - ({t})(a))", "0", "a + b"),
+        "arg": (lambda t: f"(x == ({t})(a)) | (x != x) ? at : ({t.replace('T', 'I')})(NOWHERE)", "NOWHERE", "min(a, b)"),
+    }
+    first, zero, combine = FIRST[kind]
+    second, zero2, combine2 = SECOND[kind] if two else (None, None, None)
+    members = ["a", "b", "n"][:states]
+    RESULTS = {
+        "prod": ["s.b > 0 ? s.a * 0 : s.a", "s.a", "s.b"] if two else ["s.a"], "amax": [f"s.{m}" for m in members], "amin": [f"s.{m}" for m in members],
+        "mean": ["s.a / u"], "norm2": ["sqrt(s.a)"], "normp": [f"pow(s.a, 1 / u)"], "max": ["s.a", "s.b"],
+        "min": ["s.a", "s.b"], "argmax": ["s.b"], "argmin": ["s.b"], "var": ["s.b / u", "s.a"],
+        "std": ["sqrt(s.b / u)", "s.a"], "logsumexp": ["SHIFT(s.a) + log(s.b)"],
+    }
+    results = [f"s.{m}" for m in members] if partial else RESULTS.get(op, ["s.a"])
+    axes = [f"{p}{d}" for d in range(kept) for p in ("kn", "ks")] + [f"{p}{d}" for d in range(reduced) for p in ("rn", "rs")]
+    stores = [f"__global {code}_t *restrict y{k}" for k, code in enumerate(outs)]
+    tail = [f"const {ctype} u", "const index_t n", "const index_t slices", "const index_t chunk"]
+    arguments = [*stores, *tail, "const index_t count"] + [f"const index_t {a}" for a in axes]
+    last = f"rs{reduced - 1}" if engine == "lanes" else "1"
+    PIECE = (32 if engine == "lanes" else 2048) if two else (512 if engine == "lanes" else 4096)
 %>
 typedef ${ctype} T;
+typedef ${"long" if ctype in ("double", "long") else "int"} I;
+% if kind == "arg":
+#define NOWHERE ${"LONG_MAX" if ctype in ("double", "long") else "INT_MAX"}
+typedef index_t B;
+typedef I R;
+% else:
+typedef T B;
+typedef T R;
+% endif
+#define SHIFT(a) ${"(fabs(a) == INFINITY ? 0 : (a))" if kind == "logsumexp" else "(a)"}
 
-<%def name="offset(to, index, prefix, axes)">
-    index_t ${to} = 0;
-    {
-        index_t rest = ${index};
-% for d in reversed(range(axes)):
-        ${to} += ${f"rest % {prefix}n{d}" if d else "rest"} * ${prefix}s${d};
-%   if d:
-        rest /= ${prefix}n${d};
-%   endif
+typedef struct { T a; ${"B b;" if two else ""} ${"T n;" if "n" in members else ""} } state;
+
+<%def name="functions(suffix, t, i)">
+static ${t} first${suffix}(const ${t} x, const T u) { return ${first(t)}; }
+static ${t} join${suffix}(const ${t} a, const ${t} b) { return ${combine}; }
+% if two:
+<%      r = i if kind == "arg" else t %>\
+static ${r} second${suffix}(const ${t} x, const T a, const ${i} at) { return ${second(t)}; }
+static ${r} join2${suffix}(const ${r} a, const ${r} b) { return ${combine2}; }
+% endif
+</%def>
+${functions("", "T", "I")}
+% if engine == "vector":
+${reduce.vectors(dtype, ctype)}
+${functions("_v", "TV", "IV")}
+% endif
+
+/* The state of no elements, of a piece of m elements from r on, and of two states. */
+static state nothing(void)
+{
+    const state s = {${", ".join([zero, ("LONG_MAX" if wide else "INT_MAX") if kind == "arg" else "0", "0"][:states])}};
+    return s;
+}
+% if two:
+static state piece(const T a, const R b, const index_t r, const index_t m)
+{
+    const state s = {a, ${"r + (index_t)b" if kind == "arg" else "b"}${", (T)m" if kind == "var" else ""}};
+    return s;
+}
+% endif
+static state merge(const state s, const state t)
+{
+% if kind == "var":
+    const T n = s.n + t.n, share = n > 0 ? t.n / n : 0, d = t.a - s.a;
+    const state both = {s.a + d * share, s.b + t.b + d * d * s.n * share, n};
+    return both;
+% elif kind == "logsumexp":
+    const T a = join(s.a, t.a);
+    const state both = {a, s.b * exp(s.a - SHIFT(a)) + t.b * exp(t.a - SHIFT(a))};
+    return both;
+% elif kind == "arg":
+    const int tie = (s.a == t.a) | ((s.a != s.a) & (t.a != t.a));
+    const int later = (t.a ${"<" if down else ">"} s.a) | ((t.a != t.a) & (s.a == s.a)) | (tie & (t.b < s.b));
+    const state both = {later ? t.a : s.a, later ? t.b : s.b};
+    return both;
+% elif kind in ("amax", "amin") and two:
+    const T a = join(s.a, t.a);
+    const state both = {a, (s.a == a ? s.b : 0) + (t.a == a ? t.b : 0)};
+    return both;
+% else:
+    const state both = {join(s.a, t.a)${", s.b + t.b" if two else ""}};
+    return both;
+% endif
+}
+
+% for name, axis_count in (("k", kept), ("r", reduced)):
+<%      own = [a for a in axes if a[0] == name] %>\
+static index_t ${name}_at(index_t i${"".join(f", const index_t {a}" for a in own)})
+{
+    index_t at = 0;
+%   for d in reversed(range(axis_count)):
+    at += ${f"i % {name}n{d}" if d else "i"} * ${name}s${d};
+%     if d:
+    i /= ${name}n${d};
+%     endif
+%   endfor
+    return at;
+}
+#define ${"KEPT" if name == "k" else "REDUCED"}(i) ${name}_at(${", ".join(["i", *own])})
 % endfor
-    }
+
+<%def name="store(q)">
+% for k, (code, value) in enumerate(zip(outs, results)):
+        store_${code}(y${k}, ${q}, ${value});
+% endfor
 </%def>
 
-__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
-void rows(__global const real *restrict x, __global ${out}_t *restrict y, const index_t n, const index_t count,
-          ${", ".join(axes)})
-{
-${reduce.scratch("scratch", "T", WG)}
-    const index_t o = (index_t)get_group_id(0);
-    const int lid = (int)get_local_id(0);
-    const index_t run = rn${reduced - 1};
-${offset("base", "o", "k", kept)}
-    T total = 0;
-    for (index_t r = 0; r < count; r += run) {
-${offset("at", "r", "r", reduced)}
-        __global const real *p = x + base + at;
-        T s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-        index_t t = lid;
-        for (; t + ${3 * WG} < run; t += ${4 * WG}) {
-            s0 += LOAD(p, t);
-            s1 += LOAD(p, t + ${WG});
-            s2 += LOAD(p, t + ${2 * WG});
-            s3 += LOAD(p, t + ${3 * WG});
+## Walk the pieces [r, r + m) of a slice; p points at the first element, `body` is emitted for each.
+<%def name="pieces(base, slice)">
+        const index_t per = (count + slices - 1) / slices;
+        const index_t begin = min(${slice} * per, count), end = begin + min(per, count - begin);
+        for (index_t r = begin; r < end;) {
+% if engine == "group" and flat:
+            const index_t m = min(end - r, (index_t)${PIECE});
+            __global const real *p = x + ${base};
+% else:
+            const index_t m = min(min(rn${reduced - 1} - r % rn${reduced - 1}, end - r), (index_t)${PIECE});
+            __global const real *p = x + ${base} + REDUCED(r);
+% endif
+            ${caller.body()}
+            r += m;
         }
-        for (; t < run; t += ${WG})
-            s0 += LOAD(p, t);
-        total += (s0 + s1) + (s2 + s3);
-    }
-${reduce.group("total", "scratch", "a + b", WG, "T")}
-    if (lid == 0)
-        store_${out}(y, o, total);
-}
+</%def>
 
+% if engine == "combine":
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
-void lanes(__global const real *restrict x, __global ${out}_t *restrict y, const index_t n, const index_t count,
-           ${", ".join(axes)})
+void combine(${", ".join(f"__global const {c}_t *restrict p{k}" for k, c in enumerate(planes))}, ${", ".join([*stores, *tail])})
 {
-    const index_t inner = ${f"kn{kept - 1}" if kept else "1"};
-    const index_t blocks = (inner + ${W - 1}) / ${W};
-    const index_t item = (index_t)get_global_id(0);
-    if (item >= n / inner * blocks)
-        return;
-    const index_t first = item % blocks * ${W};
-    const index_t o = item / blocks * inner + first;
-    const int width = (int)min((index_t)${W}, inner - first);
-${offset("base", "o", "k", kept)}
-    T s[${W}];
-    for (int l = 0; l < ${W}; ++l)
-        s[l] = 0;
-    for (index_t r = 0; r < count; ++r) {
-${offset("at", "r", "r", reduced)}
-        __global const real *p = x + base + at;
-        for (int l = 0; l < width; ++l)
-            s[l] += LOAD(p, l);
+${reduce.scratch("scratch", "state", WG)}
+    const int lid = (int)get_local_id(0);
+    const index_t from = (index_t)get_group_id(0) * chunk;
+    const index_t to = min(from + chunk, n);
+    for (index_t o = from; o < to; ++o) {
+        state s = nothing();
+        for (index_t k = lid; k < slices; k += ${WG}) {
+            const state t = {${", ".join(f"p{k}[k * n + o]" for k in range(len(planes)))}};
+            s = merge(s, t);
+        }
+${reduce.group("s", "scratch", "merge(a, b)", WG, "state")}
+        if (lid == 0) {
+${store("o")}
+        }
     }
-    for (int l = 0; l < width; ++l)
-        store_${out}(y, o + l, s[l]);
 }
+% elif engine == "vector":
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void vector(__global const real *restrict x, ${", ".join(arguments)})
+{
+    const index_t from = (index_t)get_global_id(0) * chunk;
+    const index_t to = min(from + chunk, n * slices);
+    for (index_t q = from; q < to; ++q) {
+        const index_t base = KEPT(q % n);
+        state s = nothing();
+<%call expr="pieces('base', 'q / n')">
+            index_t t = 0;
+            T a = ${zero};
+            if (m >= 16) {
+                TV ${", ".join(f"a{k} = (TV)({zero})" for k in range(4))};
+                for (; t + 64 <= m; t += 64) {
+% for k in range(4):
+                    a${k} = join_v(a${k}, first_v(VLOAD(p + t + ${16 * k}), u));
+% endfor
+                }
+                for (; t + 16 <= m; t += 16)
+                    a0 = join_v(a0, first_v(VLOAD(p + t), u));
+                a0 = join_v(join_v(a0, a1), join_v(a2, a3));
+        ${reduce.fold("a", "a0", "join")}
+            }
+            for (; t < m; ++t)
+                a = join(a, first((T)LOAD(p, t), u));
+% if not two:
+            s.a = join(s.a, a);
+% else:
+%   if kind == "var":
+            a /= (T)m;
+%   endif
+            const T shift = SHIFT(a);
+            R b = ${zero2};
+            t = 0;
+            if (m >= 16) {
+<%              v = "IV" if kind == "arg" else "TV" %>\
+                ${v} b0 = (${v})(${zero2});
+                const IV lane = (IV)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+                for (; t + 16 <= m; t += 16)
+                    b0 = join2_v(b0, second_v(VLOAD(p + t), shift, lane + (IV)((I)t)));
+        ${reduce.fold("b", "b0", "join2")}
+            }
+            for (; t < m; ++t)
+                b = join2(b, second((T)LOAD(p, t), shift, (I)t));
+            s = merge(s, piece(a, b, r, m));
+% endif
+</%call>
+${store("q")}
+    }
+}
+% elif engine == "group":
+<%  at = "REDUCED(r + {})" if flat else "{}" %>\
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void group(__global const real *restrict x, ${", ".join(arguments)})
+{
+${reduce.scratch("scratch", "state", WG)}
+    const int lid = (int)get_local_id(0);
+    const index_t q = (index_t)get_group_id(0);
+    const index_t base = KEPT(q % n);
+    state s = nothing();
+<%call expr="pieces('base', 'q / n')">
+            T a = ${zero};
+            index_t t = lid;
+            for (; t + ${3 * WG} < m; t += ${4 * WG})
+                a = join(a, join(join(first((T)LOAD(p, ${at.format("t")}), u), first((T)LOAD(p, ${at.format(f"t + {WG}")}), u)),
+                                 join(first((T)LOAD(p, ${at.format(f"t + {2 * WG}")}), u), first((T)LOAD(p, ${at.format(f"t + {3 * WG}")}), u))));
+            for (; t < m; t += ${WG})
+                a = join(a, first((T)LOAD(p, ${at.format("t")}), u));
+% if not two:
+            s.a = join(s.a, a);
+% else:
+            if (lid < m) {
+                const index_t mine = (m - lid + ${WG - 1}) / ${WG};
+%   if kind == "var":
+                a /= (T)mine;
+%   endif
+                const T shift = SHIFT(a);
+                R b = ${zero2};
+                for (t = lid; t < m; t += ${WG})
+                    b = join2(b, second((T)LOAD(p, ${at.format("t")}), shift, (I)t));
+                s = merge(s, piece(a, b, r, mine));
+            }
+% endif
+</%call>
+${reduce.group("s", "scratch", "merge(a, b)", WG, "state")}
+    if (lid == 0) {
+${store("q")}
+    }
+}
+% else:
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void lanes(__global const real *restrict x, ${", ".join(arguments)})
+{
+    const index_t inner = ${f"kn{kept - 1}" if kept else "1"}, outer = n / inner;
+    const index_t blocks = (inner + ${W - 1}) / ${W};
+    const index_t from = (index_t)get_global_id(0) * chunk;
+    const index_t to = min(from + chunk, blocks * outer * slices);
+    for (index_t q = from; q < to; ++q) {
+        const index_t column = q % blocks * ${W}, slice = q / blocks / outer;
+        const index_t o = q / blocks % outer * inner + column;
+        const int width = ${f"(int)min((index_t){W}, inner - column)" if W > 1 else "1"};
+        const index_t base = KEPT(o), step = rs${reduced - 1};
+        state s[${W}];
+        for (int l = 0; l < ${W}; ++l)
+            s[l] = nothing();
+<%call expr="pieces('base', 'slice')">
+            T a[${W}];
+            for (int l = 0; l < ${W}; ++l)
+                a[l] = ${zero};
+            index_t t = 0;
+            for (; t + 4 <= m; t += 4)
+                for (int l = 0; l < width; ++l)
+                    a[l] = join(a[l], join(join(first((T)LOAD(p, t * step + l), u), first((T)LOAD(p, (t + 1) * step + l), u)),
+                                           join(first((T)LOAD(p, (t + 2) * step + l), u), first((T)LOAD(p, (t + 3) * step + l), u))));
+            for (; t < m; ++t)
+                for (int l = 0; l < width; ++l)
+                    a[l] = join(a[l], first((T)LOAD(p, t * step + l), u));
+% if not two:
+            for (int l = 0; l < width; ++l)
+                s[l].a = join(s[l].a, a[l]);
+% else:
+            R b[${W}];
+            for (int l = 0; l < ${W}; ++l) {
+%   if kind == "var":
+                a[l] /= (T)m;
+%   endif
+                b[l] = ${zero2};
+            }
+            for (t = 0; t < m; ++t)
+                for (int l = 0; l < width; ++l)
+                    b[l] = join2(b[l], second((T)LOAD(p, t * step + l), SHIFT(a[l]), (I)t));
+            for (int l = 0; l < width; ++l)
+                s[l] = merge(s[l], piece(a[l], b[l], r, m));
+% endif
+</%call>
+        const index_t to_q = slice * n + o;
+        const state *all = s;
+        for (int l = 0; l < width; ++l) {
+            const state s = all[l];
+${store("to_q + l")}
+        }
+    }
+}
+% endif

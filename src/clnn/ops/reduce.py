@@ -1,21 +1,72 @@
-"""Reductions over any axes: sums, extremes, statistics and norms."""
+"""Reductions over any axes: sums, extremes and where they are, statistics, norms."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from math import inf
+from math import prod as product
+from types import NoneType
+from typing import Any, NamedTuple
 
-from ..autograd import T, apply
-from ..dtypes import int64
-from ..errors import ShapeError
+from ..autograd import T, Variable, apply
+from ..dtypes import DType, Number, accumulator, bool_, float32, int64, uint8
+from ..errors import DTypeError, IndexOutOfRangeError, SettingError, ShapeError
 from ..op import Op
-from ..shapes import Axes, Shape, Spec, broadcast, normalize_axes, reduced
-from .elementwise import cast
+from ..shapes import Axes, Shape, Spec, broadcast, normalize_axes, normalize_axis, reduced
+from .elementwise import abs, cast, maximum, minimum
+from .movement import operand, reshape
+
+
+class Extremes(NamedTuple):
+    """What max and min along one axis return."""
+
+    values: Any
+    indices: Any
+
+
+def _axes(op: str, x: Any, dim: Axes) -> Shape:
+    """The axes to reduce; None and () mean all."""
+    operand(op, x)
+    if not isinstance(dim, (int, Sequence, NoneType)):
+        raise DTypeError(f"{op}: expected dim to be an int, ints or None, got {dim!r}")
+    return normalize_axes(op, dim if isinstance(dim, int) else dim or None, x.ndim)
+
+
+def _keep(small: Any, x: Variable, axes: Shape) -> Any:
+    """A reduced tensor with the reduced axes back as ones, to broadcast against x."""
+    return reshape(small, reduced(x.shape, axes, True))
+
+
+# --- sums and products --------------------------------------------------------------------------
 
 
 def sum(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> T:
     """The sum over `dim` (all axes if None); integers and bool give int64."""
-    x = input if dtype is None else cast(input, dtype)
-    return apply(SUM, x, axes=normalize_axes("sum", dim, x.ndim), keepdim=keepdim)
+    axes = _axes("sum", input, dim)
+    return apply(SUM, input if dtype is None else cast(input, dtype), axes=axes, keepdim=keepdim)
+
+
+def mean(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> T:
+    """The arithmetic mean over `dim` (all axes if None); of no elements NaN. Floats only (DTypeError)."""
+    axes = _axes("mean", input, dim)
+    return apply(MEAN, input if dtype is None else cast(input, dtype), axes=axes, keepdim=keepdim)
+
+
+def prod(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> T:
+    """The product over `dim` (all axes if None); integers and bool give int64. Zeros have right gradients."""
+    axes = _axes("prod", input, dim)
+    return _first(
+        apply(PROD, input if dtype is None else cast(input, dtype), axes=axes, keepdim=keepdim)
+    )
+
+
+def _first(got: Any) -> Any:
+    return got[0] if isinstance(got, tuple) else got
+
+
+def _size(shape: Shape, axes: Shape) -> int:
+    """Elements that make one output."""
+    return product(shape[a] for a in axes)
 
 
 def _infer_sum(x: Spec, *, axes: Shape, keepdim: bool) -> Spec:
@@ -28,7 +79,291 @@ def _infer_sum_to(x: Spec, *, shape: Shape) -> Spec:
     return Spec(shape, x.dtype)
 
 
-SUM_GRAD = Op("sum_grad", lambda g, *, axes, shape: Spec(shape, g.dtype))
+def _floating(op: str, x: Spec) -> DType:
+    if not x.dtype.is_floating_point:
+        raise DTypeError(f"{op}: expected a floating dtype, got {x.dtype}; convert first")
+    return x.dtype
+
+
+def _infer_floating(op: str) -> Callable[..., Spec]:
+    return lambda x, *, axes, keepdim, **_: Spec(reduced(x.shape, axes, keepdim), _floating(op, x))
+
+
+def _infer_prod(x: Spec, *, axes: Shape, keepdim: bool) -> Any:
+    y = _infer_sum(x, axes=axes, keepdim=keepdim)
+    rest = Spec(y.shape, accumulator(x.dtype))  # the product of what is not 0, the number of zeros
+    return (y, rest, rest) if x.dtype.is_floating_point else y
+
+
+def _prod_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool) -> Any:
+    _, others, zeros = (_keep(y, x, axes) for y in outs)
+    return (apply(PROD_GRAD, _keep(g, x, axes), x, others, zeros),)
+
+
+def _like_x(g: Spec, x: Spec, *_: Spec, **__: Any) -> Spec:
+    return Spec(x.shape, g.dtype)
+
+
+SPREAD = Op(
+    "spread", lambda g, *, shape, scale: Spec(shape, g.dtype)
+)  # scale * g, repeated along axes of 1
 SUM = Op("sum", _infer_sum, lambda g, outs, x, *, needs, axes, keepdim: (
-    apply(SUM_GRAD, g, axes=axes, shape=x.shape),))  # fmt: skip
+    apply(SPREAD, _keep(g, x, axes), shape=x.shape, scale=1.0),))  # fmt: skip
 SUM_TO = Op("sum_to", _infer_sum_to)
+MEAN = Op("mean", _infer_floating("mean"), lambda g, outs, x, *, needs, axes, keepdim: (
+    apply(SPREAD, _keep(g, x, axes), shape=x.shape, scale=1 / (_size(x.shape, axes) or 1)),))  # fmt: skip
+PROD_GRAD = Op("prod_grad", _like_x)
+PROD = Op("prod", _infer_prod, _prod_vjp)
+
+
+# --- extremes and logic -------------------------------------------------------------------------
+
+
+def amax(input: T, dim: Axes = None, keepdim: bool = False) -> T:
+    """The largest value over `dim` (all axes if None); NaN wins. Ties share the gradient evenly.
+
+    Raises IndexOutOfRangeError where a reduced axis is empty.
+    """
+    return _first(apply(AMAX, input, axes=_axes("amax", input, dim), keepdim=keepdim))
+
+
+def amin(input: T, dim: Axes = None, keepdim: bool = False) -> T:
+    """The smallest value over `dim` (all axes if None); NaN wins. Ties share the gradient evenly.
+
+    Raises IndexOutOfRangeError where a reduced axis is empty.
+    """
+    return _first(apply(AMIN, input, axes=_axes("amin", input, dim), keepdim=keepdim))
+
+
+def max(
+    input: T, dim: int | T | None = None, keepdim: bool = False, *, other: T | None = None
+) -> Any:
+    """The largest value; with a `dim` (values, indices) along it; with another tensor maximum(input, other).
+
+    NaN counts as the largest and the first of equals wins; its place alone gets the gradient.
+    """
+    return _extreme("max", MAX, maximum, amax, input, dim, keepdim, other)
+
+
+def min(
+    input: T, dim: int | T | None = None, keepdim: bool = False, *, other: T | None = None
+) -> Any:
+    """The smallest value; with a `dim` (values, indices) along it; with another tensor minimum(input, other).
+
+    NaN counts as the smallest and the first of equals wins; its place alone gets the gradient.
+    """
+    return _extreme("min", MIN, minimum, amin, input, dim, keepdim, other)
+
+
+def argmax(input: T, dim: int | None = None, keepdim: bool = False) -> T:
+    """Where the largest value is, int64: along `dim`, or in the flattened input. NaN is largest, the first wins."""
+    operand("argmax", input)
+    axis = None if dim is None else normalize_axis("argmax", dim, input.ndim)
+    return apply(ARGMAX, input, axis=axis, keepdim=keepdim)
+
+
+def argmin(input: T, dim: int | None = None, keepdim: bool = False) -> T:
+    """Where the smallest value is, int64: along `dim`, or in the flattened input. NaN is smallest, the first wins."""
+    operand("argmin", input)
+    axis = None if dim is None else normalize_axis("argmin", dim, input.ndim)
+    return apply(ARGMIN, input, axis=axis, keepdim=keepdim)
+
+
+def any(input: T, dim: Axes = None, keepdim: bool = False) -> T:
+    """Whether some element over `dim` is not 0, as bool (uint8 stays uint8); of no elements False."""
+    return apply(ANY, input, axes=_axes("any", input, dim), keepdim=keepdim)
+
+
+def all(input: T, dim: Axes = None, keepdim: bool = False) -> T:
+    """Whether no element over `dim` is 0, as bool (uint8 stays uint8); of no elements True."""
+    return apply(ALL, input, axes=_axes("all", input, dim), keepdim=keepdim)
+
+
+def _extreme(
+    name: str,
+    op: Op,
+    pairwise: Any,
+    over_axes: Any,
+    input: Any,
+    dim: Any,
+    keepdim: bool,
+    other: Any,
+) -> Any:
+    if isinstance(dim, Variable):
+        other, dim = dim, None
+    if other is not None:
+        return pairwise(input, other)
+    operand(name, input)
+    if dim is None:
+        _not_empty(name, input.spec, tuple(range(input.ndim)))
+        return over_axes(input, keepdim=keepdim)
+    return Extremes(*apply(op, input, axis=normalize_axis(name, dim, input.ndim), keepdim=keepdim))
+
+
+def _not_empty(op: str, x: Spec, axes: Shape) -> None:
+    for a in axes:
+        if a < len(x.shape) and not x.shape[a]:
+            raise IndexOutOfRangeError(
+                f"{op}: expected at least one element along axis {a}, got shape {x.shape}"
+            )
+
+
+def _infer_extreme(op: str) -> Callable[..., Any]:
+    def infer(x: Spec, *, axes: Shape, keepdim: bool) -> Any:
+        _not_empty(op, x, axes)
+        y = Spec(reduced(x.shape, axes, keepdim), x.dtype)
+        return (
+            (y, Spec(y.shape, accumulator(x.dtype))) if x.dtype.is_floating_point else y
+        )  # and the number of ties
+
+    return infer
+
+
+def _infer_place(op: str, values: bool) -> Callable[..., Any]:
+    def infer(x: Spec, *, axis: int | None, keepdim: bool) -> Any:
+        axes = tuple(range(len(x.shape))) if axis is None else (axis,)
+        _not_empty(op, x, axes)
+        places = Spec(reduced(x.shape, axes, keepdim), int64)
+        return (Spec(places.shape, x.dtype), places) if values else places
+
+    return infer
+
+
+def _extreme_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool) -> Any:
+    y, ties = (_keep(v, x, axes) for v in outs)
+    return (apply(EXTREME_GRAD, _keep(g, x, axes), x, y, ties),)
+
+
+def _place_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axis: int, keepdim: bool) -> Any:
+    return (apply(PLACE_GRAD, g, outs[1], axis=axis, shape=x.shape),)
+
+
+def _infer_logic(x: Spec, *, axes: Shape, keepdim: bool) -> Spec:
+    return Spec(reduced(x.shape, axes, keepdim), uint8 if x.dtype is uint8 else bool_)
+
+
+EXTREME_GRAD = Op("extreme_grad", _like_x)
+AMAX = Op("amax", _infer_extreme("amax"), _extreme_vjp)
+AMIN = Op("amin", _infer_extreme("amin"), _extreme_vjp)
+PLACE_GRAD = Op("place_grad", lambda g, places, *, axis, shape: Spec(shape, g.dtype))
+MAX = Op("max", _infer_place("max", True), _place_vjp)
+MIN = Op("min", _infer_place("min", True), _place_vjp)
+ARGMAX = Op("argmax", _infer_place("argmax", False))
+ARGMIN = Op("argmin", _infer_place("argmin", False))
+ANY = Op("any", _infer_logic)
+ALL = Op("all", _infer_logic)
+
+
+# --- statistics and norms -----------------------------------------------------------------------
+
+
+def var(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool = False, *,
+        correction: Number | None = None) -> T:  # fmt: skip
+    """The variance over `dim` (all axes if None): squared distances from the mean over max(0, n - correction).
+
+    correction is 1 unless given; unbiased=False means 0. Floats only (DTypeError).
+    """
+    return _moments("var", VAR, input, dim, unbiased, keepdim, correction)[0]
+
+
+def std(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool = False, *,
+        correction: Number | None = None) -> T:  # fmt: skip
+    """The standard deviation: the root of var with the same arguments; gradient 0 where it is 0."""
+    return _moments("std", STD, input, dim, unbiased, keepdim, correction)[0]
+
+
+def var_mean(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool = False, *,
+             correction: Number | None = None) -> tuple[T, T]:  # fmt: skip
+    """(var, mean) over the same axes."""
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+def std_mean(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool = False, *,
+             correction: Number | None = None) -> tuple[T, T]:  # fmt: skip
+    """(std, mean) over the same axes."""
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+def logsumexp(input: T, dim: Axes = None, keepdim: bool = False) -> T:
+    """log(sum(exp(input))) over `dim` (all axes if None) without overflow; integers give float32."""
+    axes = _axes("logsumexp", input, dim)
+    x = input if input.dtype.is_floating_point else cast(input, float32)
+    return apply(LOGSUMEXP, x, axes=axes, keepdim=keepdim)
+
+
+def norm(
+    input: T, p: float | str = "fro", dim: Axes = None, keepdim: bool = False, *, dtype: Any = None
+) -> T:
+    """The vector norm sum(|input|^p)^(1/p) over `dim` (all axes if None).
+
+    p may be any float, 0 (how many are not 0), inf or -inf (largest and smallest |input|); "fro" is 2.
+    Raises SettingError for another string, DTypeError for integers.
+    """
+    if isinstance(p, str) and p != "fro":
+        raise SettingError(f"norm: expected a number or 'fro', got {p!r}")
+    axes, order = _axes("norm", input, dim), 2.0 if isinstance(p, str) else float(p)
+    x = input if dtype is None else cast(input, dtype)
+    _floating("norm", x.spec)
+    if order in (inf, -inf):
+        return (amax if order > 0 else amin)(abs(x), axes, keepdim)
+    return apply(NORM, x, p=order, axes=axes, keepdim=keepdim)
+
+
+def _moments(
+    name: str, op: Op, x: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: Any
+) -> Any:
+    if unbiased is not None and correction is not None:
+        raise SettingError(f"{name}: expected unbiased or correction, got both")
+    less = float((1 if unbiased is None else int(unbiased)) if correction is None else correction)
+    return apply(op, x, axes=_axes(name, x, dim), keepdim=keepdim, correction=less)
+
+
+def _infer_moment(op: str) -> Callable[..., Any]:
+    def infer(x: Spec, *, axes: Shape, keepdim: bool, correction: float) -> Any:
+        kind = _floating(op, x)
+        shape = reduced(x.shape, axes, keepdim)
+        return Spec(shape, kind), Spec(shape, accumulator(kind))  # and the mean
+
+    return infer
+
+
+def _freedom(x: Variable, axes: Shape, correction: float) -> float:
+    """1 over the degrees of freedom."""
+    left = _size(x.shape, axes) - correction
+    return 1 / left if left > 0 else inf
+
+
+def _var_vjp(
+    g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool, correction: float
+) -> Any:
+    scale = 2 * _freedom(x, axes, correction)
+    return (apply(VAR_GRAD, _keep(g, x, axes), x, _keep(outs[1], x, axes), scale=scale),)
+
+
+def _std_vjp(
+    g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool, correction: float
+) -> Any:
+    y, mean = (_keep(v, x, axes) for v in outs)
+    return (apply(STD_GRAD, _keep(g, x, axes), x, mean, y, scale=_freedom(x, axes, correction)),)
+
+
+def _logsumexp_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool) -> Any:
+    return (apply(LOGSUMEXP_GRAD, _keep(g, x, axes), x, _keep(outs[0], x, axes)),)
+
+
+def _norm_vjp(
+    g: Any, outs: Any, x: Any, *, needs: Any, p: float, axes: Shape, keepdim: bool
+) -> Any:
+    if p == 0:
+        return (None,)
+    return (apply(NORM_GRAD, _keep(g, x, axes), x, _keep(outs[0], x, axes), p=p),)
+
+
+VAR_GRAD = Op("var_grad", _like_x)
+STD_GRAD = Op("std_grad", _like_x)
+VAR = Op("var", _infer_moment("var"), _var_vjp)
+STD = Op("std", _infer_moment("std"), _std_vjp)
+LOGSUMEXP_GRAD = Op("logsumexp_grad", _like_x)
+LOGSUMEXP = Op("logsumexp", _infer_floating("logsumexp"), _logsumexp_vjp)
+NORM_GRAD = Op("norm_grad", _like_x)
+NORM = Op("norm", _infer_floating("norm"), _norm_vjp)

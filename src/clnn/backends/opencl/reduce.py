@@ -1,13 +1,24 @@
-"""Host side of kernels/reduce.cl.mako: which axes merge, and which kernel reads them."""
+"""Host side of kernels/reduce.cl.mako: which axes merge, how a reduction is cut, which engine runs it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from math import prod
 from typing import Any, NamedTuple
 
-from ...dtypes import accumulator
-from ...shapes import Shape
+from ...dtypes import DType, accumulator, int32, int64
+from ...shapes import Shape, Spec
 from .. import implements
+from .algorithms import Algorithm, always, choose
+from .discovery import DeviceInfo
+from .elementwise import chunking, compute_dtype, elementwise
 from .runtime import Buffer, Runtime
+
+_SUMS = ("sum", "mean", "prod")  # of integers: kept in int64
+_PLACES = ("max", "min", "argmax", "argmin")  # keep where the extreme is
+_STATES = dict.fromkeys((*_PLACES, "logsumexp"), 2) | dict.fromkeys(("var", "std"), 3)
+_PLANS = 4096  # remembered; a plan is small, and shapes repeat
 
 
 class Problem(NamedTuple):
@@ -18,11 +29,22 @@ class Problem(NamedTuple):
     inner_reduced: bool
 
     @property
-    def arguments(self) -> tuple[int, ...]:
-        """Sizes and strides as the kernels take them."""
-        return tuple(n for axis in (*self.kept, *self.reduced) for n in axis)
+    def length(self) -> int:
+        """Elements that make one output."""
+        return prod(n for n, _ in self.reduced)
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return prod(n for n, _ in self.kept)
+
+    @property
+    def inner(self) -> int:
+        """Neighbouring outputs that neighbouring elements go to, if the last axis is kept."""
+        return self.kept[-1][0] if self.kept else 1
 
 
+@lru_cache(maxsize=_PLANS)
 def merged(shape: Shape, axes: Shape) -> Problem:
     """Merge neighbouring axes that are alike; drop those of size 1."""
     found: list[tuple[bool, int, int]] = []
@@ -36,53 +58,239 @@ def merged(shape: Shape, axes: Shape) -> Problem:
         else:
             found.append((gone, n, stride))
         stride *= n
+    inner_reduced = not found or found[0][0]
     found.reverse()
     kept = tuple((n, s) for gone, n, s in found if not gone)
     reduced = tuple((n, s) for gone, n, s in found if gone) or ((1, 1),)
-    return Problem(kept, reduced, not kept or (bool(found) and found[-1][0]))
+    return Problem(kept, reduced, inner_reduced)
 
 
-def total(rt: Runtime, x: Buffer, y: Buffer, axes: Shape) -> None:
-    """y = the sum of x over `axes`."""
-    problem = merged(x.shape, axes)
-    count = 1
-    for n, _ in problem.reduced:
-        count *= n
-    cpu = rt.info.kind == "cpu"
-    compute = accumulator(x.dtype)
-    defines: dict[str, Any] = {"dtype": x.dtype.code, "out": y.dtype.code, "compute": compute.code,
-                               "kept": len(problem.kept), "reduced": len(problem.reduced)}  # fmt: skip
+class Engine(NamedTuple):
+    """How outputs are dealt to work-items, and when a reduction is worth cutting into slices."""
+
+    name: str
+    WG: int
+    W: int
+    least: int  # elements of a slice
+    enough: int  # work-items (vector, lanes) or work-groups (group) that keep a device busy
+
+
+def slices(problem: Problem, engine: Engine) -> int:
+    """Into how many parts to cut every reduction: a function of the shape and the engine alone."""
+    workers = -(-problem.inner // engine.W) * (problem.outputs // problem.inner)
+    wanted = -(-engine.enough // workers)
+    useful = problem.length * min(engine.W, problem.inner) // engine.least
+    return max(1, min(wanted, useful, 1024))
+
+
+def reduce(
+    rt: Runtime, op: str, x: Buffer, *outs: Buffer, axes: Shape, u: float = 1, kind: str = ""
+) -> None:
+    """outs = `op` (spelled `kind` in the kernel) of x over `axes`; u is the number its formula takes."""
+    if outs[0].size:
+        problem = merged(x.shape, axes)
+        choose(op, ALGORITHMS[op], problem, rt.info).launch(rt, kind or op, problem, x, outs, u)
+
+
+def _run(deal: Callable[[Runtime, Problem], Engine], rt: Runtime, op: str, problem: Problem, x: Buffer,
+         outs: Sequence[Buffer], u: float) -> None:  # fmt: skip
+    passes, planes = _plan(
+        rt, op, deal(rt, problem), x.spec, problem, tuple([y.dtype for y in outs])
+    )
+    results = [y.mem for y in outs]
+    between = [rt.empty(spec) for spec in planes]
+    partial = [b.mem for b in between]
+    kernel, grid, group, tail = passes[0]
+    rt.enqueue(kernel, grid, group, [x.mem, *(partial or results), u, *tail])
+    if partial:
+        kernel, grid, group, tail = passes[1]
+        rt.enqueue(kernel, grid, group, [*partial, *results, u, *tail])
+
+
+@lru_cache(maxsize=_PLANS)
+def _plan(
+    rt: Runtime, op: str, engine: Engine, x: Spec, problem: Problem, outs: tuple[DType, ...]
+) -> Any:
+    """(kernel, grid, group, integer arguments) of each pass, and the specs of the planes between them."""
+    n, inner = problem.outputs, problem.inner
+    cut = slices(problem, engine)
+    compute = accumulator(x.dtype) if op in _SUMS else compute_dtype(x.dtype)
+    wide = x.size >= 2**31
+    kinds = [compute] * _STATES.get(op, min(len(outs), 2))
+    if op in _PLACES:
+        kinds[1] = int64 if wide else int32
+    codes = tuple(d.code for d in outs)
+    between = tuple(k.code for k in kinds)
+    defines = {"op": op, "dtype": x.dtype.code, "compute": compute.code, "wide": wide,
+               "kept": len(problem.kept), "reduced": len(problem.reduced),
+               "states": len(kinds), "planes": between}  # fmt: skip
+    units = -(-inner // engine.W) * (n // inner) * cut
+    chunk = 1 if engine.name == "group" else _chunk(rt, units, n * problem.length)
+    kernel = rt.kernel("reduce", engine.name, {
+        **defines, "engine": engine.name, "WG": engine.WG, "W": engine.W, "partial": cut > 1,
+        "outs": between if cut > 1 else codes, "flat": problem.reduced[-1][0] < 4 * engine.WG < problem.length,
+    })  # fmt: skip
+    tail = [
+        n,
+        cut,
+        chunk,
+        problem.length,
+        *(v for axis in (*problem.kept, *problem.reduced) for v in axis),
+    ]
+    items = units * engine.WG if engine.name == "group" else _rounded(-(-units // chunk), engine.WG)
+    passes = [(kernel, (items,), (engine.WG,), tail)]
+    if cut > 1:
+        wg = min(64, rt.wg)
+        chunk = 1 if wg > 1 else _chunk(rt, n, n * cut)
+        kernel = rt.kernel("reduce", "combine", {
+            **defines, "engine": "combine", "WG": wg, "W": 1, "partial": False, "flat": False, "outs": codes,
+        })  # fmt: skip
+        passes.append((kernel, (-(-n // chunk) * wg,), (wg,), [n, cut, chunk]))
+    return passes, tuple(Spec((cut, n), k) for k in kinds) if cut > 1 else ()
+
+
+def _rounded(n: int, to: int) -> int:
+    return -(-n // to) * to
+
+
+def _chunk(rt: Runtime, units: int, elements: int) -> int:
+    """Units of a work-item that reads `elements` in all: on a CPU enough to outweigh its start."""
+    if rt.info.kind != "cpu":
+        return 1
+    fair = -(-units // (4 * rt.info.compute_units))
+    return max(1, min(fair, 16384 * units // max(elements, 1)))
+
+
+def _vector(rt: Runtime, problem: Problem) -> Engine:
     if problem.inner_reduced:
-        rt.launch("reduce", "rows", (y.size * rt.wg,), x, y, y.size, count, *problem.arguments,
-                  group=(rt.wg,), WG=rt.wg, W=1, **defines)  # fmt: skip
-        return
-    width = 128 if cpu else 1
-    inner = problem.kept[-1][0]
-    items = y.size // inner * -(-inner // width) if inner else 0
-    rt.launch("reduce", "lanes", (-(-items // rt.wg) * rt.wg,), x, y, y.size, count, *problem.arguments,
-              group=(rt.wg,), WG=rt.wg, W=width, **defines)  # fmt: skip
+        return Engine("vector", 1, 1, 8192, 128)
+    return Engine("lanes", 1, 128, 8192, 128)
 
 
-@implements("sum")
-def sum(rt: Runtime, x: Buffer, y: Buffer, *, axes: Shape, keepdim: bool) -> None:
-    """Sum over `axes`."""
-    total(rt, x, y, axes)
+def _group(rt: Runtime, problem: Problem) -> Engine:
+    return Engine(
+        "group", min(256 if problem.length >= 1024 else 64, rt.info.max_group), 1, 4096, 1024
+    )
+
+
+def _serial(rt: Runtime, problem: Problem) -> Engine:
+    return Engine("lanes", rt.wg, 1, 64, 1 << 16)
+
+
+def _is_cpu(problem: Problem, info: DeviceInfo) -> bool:
+    return info.kind == "cpu"
+
+
+def _is_row(problem: Problem, info: DeviceInfo) -> bool:
+    return problem.inner_reduced and problem.length >= 32
+
+
+_NAMES = (
+    "sum",
+    "mean",
+    "prod",
+    "amax",
+    "amin",
+    "any",
+    "all",
+    "norm",
+    "var",
+    "std",
+    "logsumexp",
+    *_PLACES,
+)
+ALGORITHMS = {op: [
+    Algorithm("vector", _is_cpu, partial(_run, _vector)),  # 16 or more lanes of one work-item
+    Algorithm("group", _is_row, partial(_run, _group)),  # a work-group per output
+    Algorithm("serial", always, partial(_run, _serial)),  # a work-item per output
+] for op in _NAMES}  # fmt: skip
+
+
+def _axes_op(op: str) -> Callable[..., None]:
+    def launch(rt: Runtime, x: Buffer, *outs: Buffer, axes: Shape, keepdim: bool) -> None:
+        reduce(rt, op, x, *outs, axes=axes)
+
+    return launch
+
+
+def _moment_op(op: str) -> Callable[..., None]:
+    def launch(
+        rt: Runtime, x: Buffer, *outs: Buffer, axes: Shape, keepdim: bool, correction: float
+    ) -> None:
+        reduce(rt, op, x, *outs, axes=axes, u=max(0.0, merged(x.shape, axes).length - correction))
+
+    return launch
+
+
+def _axis_op(op: str) -> Callable[..., None]:
+    def launch(rt: Runtime, x: Buffer, *outs: Buffer, axis: int | None, keepdim: bool) -> None:
+        reduce(rt, op, x, *outs, axes=tuple(range(len(x.shape))) if axis is None else (axis,))
+
+    return launch
+
+
+IMPLEMENTATIONS: dict[str, Callable[..., None]] = {
+    **{op: _axes_op(op) for op in ("sum", "prod", "amax", "amin", "any", "all", "logsumexp")},
+    **{op: _moment_op(op) for op in ("var", "std")},
+    **{op: _axis_op(op) for op in _PLACES},
+    "extreme_grad": elementwise("a0 / a3 * (a1 == a2)"),
+    "prod_grad": elementwise("a3 == 0 ? a0 * a2 / a1 : a3 == 1 && a1 == 0 ? a0 * a2 : (T)0"),
+    "var_grad": elementwise("a0 * (a1 - a2) * scale"),
+    "std_grad": elementwise("a3 == 0 ? (T)0 : a0 * (a1 - a2) / a3 * scale"),
+    "logsumexp_grad": elementwise("a0 * exp(a1 - a2)"),
+}
 
 
 @implements("sum_to")
 def sum_to(rt: Runtime, x: Buffer, y: Buffer, *, shape: Shape) -> None:
-    """Sum over the axes along which `shape` was broadcast to x."""
+    """Sum over the axes along which `shape` was broadcast to x, straight into y's memory."""
     full = (1,) * (len(x.shape) - len(shape)) + shape
-    total(rt, x, y, tuple(a for a, (n, m) in enumerate(zip(x.shape, full, strict=True)) if m == 1 != n))
+    reduce(rt, "sum", x, y, axes=tuple(a for a, n in enumerate(full) if n == 1))
 
 
-@implements("sum_grad")
-def sum_grad(rt: Runtime, g: Buffer, y: Buffer, *, axes: Shape, shape: Shape) -> None:
-    """Repeat g along `axes`."""
-    kept = tuple(1 if a in axes else n for a, n in enumerate(shape))
-    _repeat(rt, Buffer(g.mem, g.spec._replace(shape=kept)), y)
+@implements("mean")
+def mean(rt: Runtime, x: Buffer, y: Buffer, *, axes: Shape, keepdim: bool) -> None:
+    """The sum over `axes`, divided as it is stored."""
+    reduce(rt, "mean", x, y, axes=axes, u=merged(x.shape, axes).length)
 
 
-from .elementwise import elementwise  # noqa: E402
+@implements("norm")
+def norm(rt: Runtime, x: Buffer, y: Buffer, *, p: float, axes: Shape, keepdim: bool) -> None:
+    """The p-norm; p = 1 and p = 2 without powers."""
+    kind = {0.0: "norm0", 1.0: "norm1", 2.0: "norm2"}.get(p, "normp")
+    reduce(rt, "norm", x, y, axes=axes, u=p, kind=kind)
 
-_repeat = elementwise("a0")
+
+_norm2_grad = elementwise("a1 == 0 || a2 == 0 ? (T)0 : a0 * (a1 / a2)")
+_normp_grad = elementwise("a1 == 0 || a2 == 0 ? (T)0 : a0 * sign(a1) * pow(fabs(a1) / a2, p - 1)")
+
+
+@implements("norm_grad")
+def norm_grad(rt: Runtime, g: Buffer, x: Buffer, y: Buffer, dx: Buffer, *, p: float) -> None:
+    """The derivative of |x|^p over that of the norm."""
+    if p == 2:
+        _norm2_grad(rt, g, x, y, dx)
+    else:
+        _normp_grad(rt, g, x, y, dx, p=p)
+
+
+_spread = elementwise("a0 * scale")
+
+
+@implements("spread")
+def spread(rt: Runtime, g: Buffer, y: Buffer, *, shape: Shape, scale: float) -> None:
+    """scale * g, repeated along its axes of 1."""
+    _spread(rt, g, y, scale=scale)
+
+
+@implements("place_grad")
+def place_grad(
+    rt: Runtime, g: Buffer, places: Buffer, y: Buffer, *, axis: int, shape: Shape
+) -> None:
+    """g at its place along the axis, 0 elsewhere."""
+    if y.size:
+        size, inner = (shape[axis] if shape else 1), prod(shape[axis + 1 :])
+        wg, chunk = chunking(rt, y.size)
+        grid = (_rounded(-(-y.size // chunk), wg),)
+        rt.launch("place", "place", grid, g, places, y, y.size, chunk, size, inner, group=(wg,),
+                  dtype=g.dtype.code, row=inner == 1, WG=wg)  # fmt: skip
