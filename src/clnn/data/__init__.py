@@ -1,0 +1,8 @@
+"""Data sets, and batches of them as tensors on a device."""
+
+from .dataset import Dataset as Dataset
+from .dataset import Subset as Subset
+from .dataset import TensorDataset as TensorDataset
+from .dataset import random_split as random_split
+from .loader import DataLoader as DataLoader
+from .loader import default_collate as default_collate
