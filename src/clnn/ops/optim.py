@@ -31,7 +31,7 @@ def update(
     operands = (*params, *grads, *state)
     device = params[0].device
     for x in operands:
-        if x.device != device:
+        if x.device is not device and x.device != device:
             raise DeviceError(
                 f"{op.name}: expected operands on one device, got {device.name} and {x.device.name}; "
                 "move one with .to()"
