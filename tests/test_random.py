@@ -1,6 +1,7 @@
 """Philox: its published test vectors, the same bits everywhere, and numbers that look random."""
 
 import copy
+import dataclasses
 import threading
 
 import numpy as np
@@ -134,6 +135,25 @@ def test_dropout_has_the_same_bits(p, dtype, shape, opencl_device):
     x = clnn.randn(shape, dtype=dtype, device="cpu")
     here, there = both(lambda d: F.dropout(x.to(d), p), opencl_device)
     np.testing.assert_array_equal(here, there)
+
+
+@pytest.mark.parametrize("n", [1, 5, 255, 4099])
+def test_the_size_of_work_groups_changes_nothing(n, opencl_device, monkeypatch):
+    rt = clnn.device(opencl_device).backend.rt
+    x = clnn.ones(n, device=opencl_device)
+
+    def draw():
+        clnn.manual_seed(5)
+        numbers = clnn.rand(n, device=opencl_device), clnn.randint(9, (n,), device=opencl_device)
+        return [
+            v.tolist() for v in (*numbers, clnn.randperm(n, device=opencl_device), F.dropout(x))
+        ]
+
+    want = draw()
+    monkeypatch.setattr(rt, "info", dataclasses.replace(rt.info, kind="gpu"))
+    for size in (1, 32, 64):
+        monkeypatch.setattr(rt, "wg", size)
+        assert draw() == want
 
 
 # --- dropout ------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ class Tensor(Operators):
         return f"tensor({', '.join(parts)})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.spec.size == 1 else repr(self)
+        return format(self.item(), spec) if spec else repr(self)
 
     # --- copies, and other devices and dtypes -----------------------------------------------
 
