@@ -10,7 +10,7 @@ import pytest
 import clnn
 import clnn.ops as F
 from clnn.backends.reference.random import philox
-from clnn.errors import DTypeError, SettingError
+from clnn.errors import DTypeError, SettingError, ShapeError
 
 # counter, key -> output, of philox4x32-10 in the known-answer tests of Random123 1.14
 VECTORS = [
@@ -279,6 +279,12 @@ def test_errors():
         clnn.randint(0, 300, (2,), dtype="uint8")
     with pytest.raises(SettingError, match="randint: expected a size"):
         clnn.randint(3)
+    with pytest.raises(SettingError, match="randperm: expected a number that uint8 holds, got 299"):
+        clnn.randperm(300, dtype="uint8")
+    with pytest.raises(ShapeError, match="randperm: expected sizes >= 0"):
+        clnn.randperm(-1)
+    with pytest.raises(DTypeError, match=r"set_state: expected \(seed, offset\)"):
+        clnn.Generator().set_state(5)
     with pytest.raises(SettingError, match="rand: expected finite numbers"):
         clnn.zeros(3).uniform_(0, float("inf"))
 

@@ -119,10 +119,13 @@ class Tensor(Operators):
 
     # --- copies, and other devices and dtypes -----------------------------------------------
 
-    def to(self, *target: Any, device: Where = None, dtype: Any = None) -> Self:
+    def to(
+        self, *target: Any, device: Where = None, dtype: Any = None, non_blocking: bool = False
+    ) -> Self:
         """This tensor on a device, in a dtype, in both, or as another tensor is; the gradient follows.
 
-        Returns the tensor itself where nothing changes. Raises DeviceError or DTypeError.
+        Returns the tensor itself where nothing changes. Raises DeviceError or DTypeError. non_blocking
+        is accepted and changes nothing: uploads never wait.
         """
         for t in target:
             if isinstance(t, Tensor):

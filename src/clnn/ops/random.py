@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from ..autograd import T, apply
 from ..device import Device
-from ..dtypes import DType
+from ..dtypes import DType, bool_
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Shape, Spec, check_shape
@@ -50,9 +50,12 @@ class Generator:
 
     def set_state(self, state: tuple[int, int]) -> None:
         """Continue where get_state was called."""
-        seed, offset = state
-        self.manual_seed(seed)
-        self._offset = offset
+        if not (
+            isinstance(state, tuple) and len(state) == 2 and all(type(n) is int for n in state)
+        ):
+            raise DTypeError(f"set_state: expected (seed, offset) of get_state, got {state!r}")
+        self.manual_seed(state[0])
+        self._offset = state[1] % 2**64
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, self.get_state()  # a lock can be neither copied nor pickled
@@ -108,6 +111,14 @@ def _infer_randint(
     return Spec(check_shape("randint", shape), dtype)
 
 
+def _infer_randperm(*, n: int, dtype: DType, seed: int, offset: int) -> Spec:
+    if dtype is bool_:
+        raise DTypeError("randperm: expected a numeric dtype, got bool")
+    shape = check_shape("randperm", (n,))
+    as_number("randperm", max(n - 1, 0), dtype)
+    return Spec(shape, dtype)
+
+
 def _infer_dropout(x: Spec, *, p: float, seed: int, offset: int) -> Spec:
     if x.dtype.category != 2:
         raise DTypeError(f"dropout: expected a floating dtype, got {x.dtype}")
@@ -121,9 +132,7 @@ def _dropout_vjp(g: Any, outs: Any, x: Any, *, needs: Any, **settings: Any) -> A
 UNIFORM = Op("uniform", _floating("rand"))
 NORMAL = Op("normal", _floating("randn"))
 RANDINT = Op("randint", _infer_randint)
-RANDPERM = Op(
-    "randperm", lambda *, n, dtype, seed, offset: Spec(check_shape("randperm", (n,)), dtype)
-)
+RANDPERM = Op("randperm", _infer_randperm)
 DROPOUT = Op("dropout", _infer_dropout, _dropout_vjp)
 
 
