@@ -32,10 +32,10 @@ from .creation import empty_like as empty_like
 from .creation import full_like as full_like
 from .creation import ones_like as ones_like
 from .creation import zeros_like as zeros_like
-from .einsum import einsum as einsum
 from .distance import cosine_similarity as cosine_similarity
 from .distance import normalize as normalize
 from .distance import pairwise_distance as pairwise_distance
+from .einsum import einsum as einsum
 from .elementwise import abs as abs
 from .elementwise import add as add
 from .elementwise import cast as cast
@@ -127,6 +127,12 @@ from .movement import tril as tril
 from .movement import triu as triu
 from .movement import unsqueeze as unsqueeze
 from .movement import view as view
+from .norm import batch_norm as batch_norm
+from .norm import group_norm as group_norm
+from .norm import instance_norm as instance_norm
+from .norm import layer_norm as layer_norm
+from .norm import local_response_norm as local_response_norm
+from .norm import rms_norm as rms_norm
 from .parts import chunk as chunk
 from .parts import pad as pad
 from .parts import repeat as repeat
@@ -165,6 +171,11 @@ from .reduce import std_mean as std_mean
 from .reduce import sum as sum
 from .reduce import var as var
 from .reduce import var_mean as var_mean
+from .spatial import fold as fold
+from .spatial import interpolate as interpolate
+from .spatial import pixel_shuffle as pixel_shuffle
+from .spatial import pixel_unshuffle as pixel_unshuffle
+from .spatial import unfold as unfold
 from .subscript import getitem as getitem
 from .subscript import masked_select as masked_select
 from .subscript import setitem as setitem
