@@ -9,8 +9,9 @@
  *           pattern   per operand one bool per merged axis: does it vary along it?
  *           settings  names of further arguments of type T
  *           libs      whether expr calls the functions below
- * Tunables  WG (work-group size, 1 on CPUs), chunk (an argument: elements a work-item walks; 1 on GPUs)
- * Launch    group (WG), grid ceil(n / chunk) rounded up to WG
+ * Tunables  WG (work-group size), chunk (an argument: elements a group walks, its lanes side by side)
+ * Launch    group (WG), ceil(n / chunk) groups
+ * Floor     bytes of the operands and the output / copy bandwidth
  * Source    NumPy broadcasting rules
  */
 <%
@@ -34,10 +35,10 @@ typedef ${ctype} T;
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void map(${", ".join(args)})
 {
-    const index_t lo = (index_t)get_global_id(0) * chunk;
+    const index_t lo = (index_t)get_group_id(0) * chunk, lane = get_local_id(0);
     const index_t hi = min(lo + chunk, n);
 % if rank == 1:
-    for (index_t i = lo; i < hi; ++i) {
+    for (index_t i = lo + lane; i < hi; i += ${WG}) {
 %   for k in arrays:
         const T a${k} = (T)load_${inputs[k]}(p${k}, ${"i" if pattern[k][0] else "0"});
 %   endfor
@@ -57,7 +58,7 @@ void map(${", ".join(args)})
 %   for k in arrays:
         __global const ${inputs[k]}_t *q${k} = p${k}${"".join(f" + i{d} * s{k}_{d}" for d in range(rank - 1) if pattern[k][d])}${" + first" if pattern[k][-1] else ""};
 %   endfor
-        for (index_t t = 0; t < m; ++t) {
+        for (index_t t = lane; t < m; t += ${WG}) {
             const index_t i = at + t;
 %   for k in arrays:
             const T a${k} = (T)load_${inputs[k]}(q${k}, ${"t" if pattern[k][-1] else "0"});

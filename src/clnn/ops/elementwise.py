@@ -117,7 +117,9 @@ def remainder(input: Operand[T], other: Operand[T]) -> T:
 
 
 def pow(input: Operand[T], exponent: Operand[T]) -> T:
-    """input to the power of exponent, broadcasting."""
+    """input to the power of exponent, broadcasting; a plain 2 is a product."""
+    if type(exponent) in (int, float) and exponent == 2 and isinstance(input, Variable):
+        return mul(input, input)
     return apply(POW, input, exponent)
 
 

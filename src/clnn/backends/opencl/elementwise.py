@@ -57,6 +57,18 @@ def chunking(rt: Runtime, n: int) -> tuple[int, int]:
     return rt.wg, min(max(-(-per // 64) * 64, 2048), 16384)
 
 
+def grouping(rt: Runtime, n: int) -> tuple[int, int]:
+    """(work-group size, elements per group) to map over n elements.
+
+    Intel's CPU compiler vectorises across the work-items of a group and leaves loops scalar; PoCL's does
+    the reverse. Measured on exp: 5 times faster with 16 items on Intel's, 4 times slower on PoCL.
+    """
+    if rt.info.kind != "cpu":
+        return rt.wg, rt.wg * (4 if n > 2**18 else 1)
+    _, chunk = chunking(rt, n)
+    return (16 if "intel" in rt.info.platform.lower() else 1), chunk
+
+
 def elementwise(
     expr: str, integer: str | None = None, *, by_input: bool = False
 ) -> Callable[..., None]:
@@ -101,7 +113,7 @@ def _plan(rt: Runtime, expr: str, integer: str | None, by_input: bool, arrays: t
     tail: list[int] = []
     for k, row in zip(tensors, rows, strict=True):
         pattern[k] = row
-    wg, chunk = chunking(rt, y.size)
+    wg, chunk = grouping(rt, y.size)
     tail = [y.size, chunk]
     if len(sizes) > 1:
         tail += sizes
@@ -116,8 +128,7 @@ def _plan(rt: Runtime, expr: str, integer: str | None, by_input: bool, arrays: t
         "settings": settings, "WG": wg, "libs": True,
         "wide": max(a.size for a in arrays if type(a) is Buffer) >= 2**31,
     })  # fmt: skip
-    items = -(-y.size // chunk)
-    return kernel, (-(-items // wg) * wg,), (wg,), tuple(tail)
+    return kernel, (-(-y.size // chunk) * wg,), (wg,), tuple(tail)
 
 
 EXPRESSIONS = {
