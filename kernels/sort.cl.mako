@@ -3,15 +3,16 @@
  * Computes  histogram  hist[d * chunks + c] = how many keys of chunk c have digit d, digit = key >> shift
  *           scan       hist[i] = sum_{j < i} hist[j], in place
  *           move       keys and numbers to their places by digit; equal digits keep their order
- *           bounds     start[r] = how many of the sorted keys are below r, for r < n
+ *           bounds     start[r] = how many of the sorted keys are below r, for r < n: a search, then a walk
  *           count      hist[c] = how many elements of chunk c of a mask are set
  *           positions  the numbers of the set elements, in order
  * Layout    flat arrays; a chunk is a run of `chunk` neighbours, walked by one work-item in order. So no
  *           atomics are needed, and the result does not depend on how the device schedules.
  * Defines   kind  which kernel          key  "i32" or "i64": type of keys, numbers and counts
  *           BITS  of a digit (histogram, move)          first (move): element numbers are still 0, 1, ..
- * Tunables  BITS (8 on CPUs, with few chunks; 4 on GPUs, with many), WG (scan, bounds), chunk (an argument)
- * Launch    scan: one group (WG). Others: groups of any size, grid >= chunks, for bounds >= n
+ * Tunables  BITS (8 on CPUs, with few chunks; 4 on GPUs, with many), chunk (an argument)
+ *           WG (1 on CPUs, where lanes of a group would walk their chunks in one thread)
+ * Launch    scan: one group (WG). Others: group (WG), grid chunks rounded up to WG
  * Source    D. Knuth, The Art of Computer Programming 3, 5.2.5: radix sorting by distribution counting
  */
 typedef ${key}_t key_t;
@@ -19,8 +20,9 @@ typedef ${key}_t key_t;
 ${{"histogram": histogram, "scan": scan, "move": move, "bounds": bounds, "count": count, "positions": positions}[kind]()}
 
 <%def name="histogram()">
-__kernel void histogram(__global const key_t *restrict keys, __global key_t *restrict hist, const index_t n,
-                        const index_t chunk, const index_t chunks, const int shift)
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void histogram(__global const key_t *restrict keys, __global key_t *restrict hist, const index_t n,
+               const index_t chunk, const index_t chunks, const int shift)
 {
     const index_t c = get_global_id(0);
     if (c >= chunks)
@@ -61,9 +63,10 @@ void scan(__global key_t *hist, const index_t n)
 </%def>
 
 <%def name="move()">
-__kernel void move(__global const key_t *restrict keys, __global const key_t *restrict order,
-                   __global key_t *restrict to_keys, __global key_t *restrict to_order, __global key_t *restrict hist,
-                   const index_t n, const index_t chunk, const index_t chunks, const int shift)
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void move(__global const key_t *restrict keys, __global const key_t *restrict order,
+          __global key_t *restrict to_keys, __global key_t *restrict to_order, __global key_t *restrict hist,
+          const index_t n, const index_t chunk, const index_t chunks, const int shift)
 {
     const index_t c = get_global_id(0);
     if (c >= chunks)
@@ -79,26 +82,31 @@ __kernel void move(__global const key_t *restrict keys, __global const key_t *re
 </%def>
 
 <%def name="bounds()">
-__kernel void bounds(__global const key_t *restrict keys, __global key_t *restrict start, const index_t n,
-                     const index_t count)
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void bounds(__global const key_t *restrict keys, __global key_t *restrict start, const index_t n,
+            const index_t chunk, const index_t count)
 {
-    const index_t r = get_global_id(0);
-    if (r >= n)
-        return;
-    index_t lo = 0;
+    const index_t lo = (index_t)get_global_id(0) * chunk;
+    const index_t hi = min(lo + chunk, n);
+    index_t at = 0;
     for (index_t size = count; size > 0;) {
-        const index_t half_size = size / 2;
-        const int below = keys[lo + half_size] < r;
-        lo = below ? lo + half_size + 1 : lo;
-        size = below ? size - half_size - 1 : half_size;
+        const index_t below = size / 2;
+        const int right = keys[at + below] < lo;
+        at = right ? at + below + 1 : at;
+        size = right ? size - below - 1 : below;
     }
-    start[r] = lo;
+    for (index_t r = lo; r < hi; ++r) {
+        while (at < count && keys[at] < r)
+            ++at;
+        start[r] = at;
+    }
 }
 </%def>
 
 <%def name="count()">
-__kernel void count(__global const uchar *restrict mask, __global key_t *restrict hist, const index_t n,
-                    const index_t chunk, const index_t chunks)
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void count(__global const uchar *restrict mask, __global key_t *restrict hist, const index_t n,
+           const index_t chunk, const index_t chunks)
 {
     const index_t c = get_global_id(0);
     if (c >= chunks)
@@ -112,8 +120,9 @@ __kernel void count(__global const uchar *restrict mask, __global key_t *restric
 </%def>
 
 <%def name="positions()">
-__kernel void positions(__global const uchar *restrict mask, __global const key_t *restrict hist,
-                        __global i64_t *restrict y, const index_t n, const index_t chunk, const index_t chunks)
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void positions(__global const uchar *restrict mask, __global const key_t *restrict hist,
+               __global i64_t *restrict y, const index_t n, const index_t chunk, const index_t chunks)
 {
     const index_t c = get_global_id(0);
     if (c >= chunks)

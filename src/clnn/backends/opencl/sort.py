@@ -7,6 +7,7 @@ from typing import Any
 from ...dtypes import int32, int64
 from ...shapes import Spec
 from .. import implements
+from .movement import ceil_to, flat_grid
 from .runtime import Buffer, Runtime
 
 
@@ -22,54 +23,37 @@ def _chunks(rt: Runtime, n: int) -> tuple[int, int]:
     return chunk, -(-n // chunk)
 
 
-def _scan(rt: Runtime, hist: Buffer) -> None:
+def _launch(rt: Runtime, kind: str, items: int, key: Any, *args: Any, **defines: Any) -> None:
+    """Launch over `items`, with keys of dtype `key`."""
     rt.launch(
-        "sort",
-        "scan",
-        (rt.wg,),
-        hist,
-        hist.size,
-        group=(rt.wg,),
-        kind="scan",
-        key=hist.dtype.code,
-        WG=rt.wg,
-    )
+        "sort", kind, (ceil_to(items, rt.wg),), *args, group=(rt.wg,), kind=kind, key=key.code, WG=rt.wg, **defines
+    )  # fmt: skip
 
 
 def stable_order(rt: Runtime, keys: Buffer, limit: int) -> tuple[Buffer, Buffer]:
     """Sorted keys, all in [0, limit), and the element each came from; equal keys keep their order."""
-    n, code = keys.size, keys.dtype.code
+    n, key = keys.size, keys.dtype
     bits = 8 if rt.info.kind == "cpu" else 4
     chunk, chunks = _chunks(rt, n)
-    hist = rt.empty(Spec((chunks << bits,), keys.dtype))
+    hist = rt.empty(Spec((chunks << bits,), key))
     order = keys  # not read before it has been written
     for shift in range(0, max((limit - 1).bit_length(), 1), bits):
         size = (n, chunk, chunks, shift)
-        rt.launch(
-            "sort", "histogram", (chunks,), keys, hist, *size, kind="histogram", key=code, BITS=bits
+        _launch(rt, "histogram", chunks, key, keys, hist, *size, BITS=bits)
+        _launch(rt, "scan", 1, key, hist, hist.size)
+        moved = rt.empty(keys.spec), rt.empty(keys.spec)
+        _launch(
+            rt, "move", chunks, key, keys, order, *moved, hist, *size, BITS=bits, first=shift == 0
         )
-        _scan(rt, hist)
-        to_keys, to_order = rt.empty(keys.spec), rt.empty(keys.spec)
-        rt.launch("sort", "move", (chunks,), keys, order, to_keys, to_order, hist, *size, kind="move", key=code,
-                  BITS=bits, first=shift == 0)  # fmt: skip
-        keys, order = to_keys, to_order
+        keys, order = moved
     return keys, order
 
 
 def starts(rt: Runtime, keys: Buffer, count: int) -> Buffer:
     """For r up to `count`, it included, how many of the sorted keys are below r."""
     start = rt.empty(Spec((count + 1,), keys.dtype))
-    rt.launch(
-        "sort",
-        "bounds",
-        (count + 1,),
-        keys,
-        start,
-        count + 1,
-        keys.size,
-        kind="bounds",
-        key=keys.dtype.code,
-    )
+    grid, _, chunk = flat_grid(rt, start.size)
+    _launch(rt, "bounds", *grid, keys.dtype, keys, start, start.size, chunk, keys.size)
     return start
 
 
@@ -80,9 +64,6 @@ def positions(rt: Runtime, mask: Buffer, y: Buffer, *, count: int) -> None:
         return
     chunk, chunks = _chunks(rt, mask.size)
     hist = rt.empty(Spec((chunks,), key_dtype(mask.size)))
-    size = (mask.size, chunk, chunks)
-    rt.launch("sort", "count", (chunks,), mask, hist, *size, kind="count", key=hist.dtype.code)
-    _scan(rt, hist)
-    rt.launch(
-        "sort", "positions", (chunks,), mask, hist, y, *size, kind="positions", key=hist.dtype.code
-    )
+    _launch(rt, "count", chunks, hist.dtype, mask, hist, mask.size, chunk, chunks)
+    _launch(rt, "scan", 1, hist.dtype, hist, chunks)
+    _launch(rt, "positions", chunks, hist.dtype, mask, hist, y, mask.size, chunk, chunks)
