@@ -1,7 +1,9 @@
 /* indexing — reads and sums where index tensors point: gather, embedding, scatter and their gradients.
  *
  * Computes  take    y[o,i,d] = x[o, index[..], d], or `missing` bits where the index is not in [0, R)
- *           sums    y[o,r,d] = sum of g[o,i,d] over the i whose index is r, in ascending order of i
+ *           sums    y[o,r,d] = sum of g[o,i,d] over the i whose index is r, in ascending order of i: looking at
+ *                   every i, or at g sorted by where it goes, cut into windows that are summed on their own
+ *           partials  of each window: the sum of what a row began before it, and of what goes on behind it
  *           keys    key[e] = element (or row, if shared) of y that g's element (row) e is summed into, or `total`
  *           claim   winner[o,r,d] = the last i whose index is r (-1, written before, if there is none)
  *           settle  y = src[o,winner,d], or where there is no winner x
@@ -13,10 +15,11 @@
  *           size    bytes of an element, which take, settle and settle_grad move as they are
  *           dtype   of sums             constant (settle): `src` is the bits of a value
  *           sorted  sums by a stable order of g's rows (see sort.cl.mako), else by looking at every i
- *           key     "i32" or "i64": type of keys and order
- * Tunables  WG (work-group size, 1 on CPUs), chunk (an argument), TILE (sums: neighbours along d per work-item)
- * Launch    group (WG), grid ceil(n / chunk) rounded up to WG; sums: O * R * ceil(D / TILE) in place of n
- * Source    textbook; sums in gather form, so no atomics on floats and the same order on every device
+ *           key     "i32" or "i64": type of keys and order          WINDOW  rows of g in a window
+ * Tunables  WG (work-group size, 1 on CPUs), chunk (an argument), TILE (sums, partials: neighbours along d per item)
+ * Launch    group (WG), grid ceil(n / chunk) rounded up to WG; for sums n is O * R * ceil(D / TILE), for partials
+ *           O * windows * ceil(D / TILE)
+ * Source    textbook; every sum has one writer, so no atomics on floats, and the order is always the same
  */
 <%
     item = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong"}.get(size)
@@ -25,7 +28,7 @@
 typedef ${item} item;
 % endif
 
-${{"take": take, "sums": sums, "keys": keys, "claim": claim, "settle": settle, "settle_grad": settle_grad,
+${{"take": take, "partials": partials, "sums": sums, "keys": keys, "claim": claim, "settle": settle, "settle_grad": settle_grad,
    "one_hot": one_hot}[kind]()}
 
 ## The walk over elements (o, i, d) of a row-major (O, n, D): `element` runs once for each, with e its number.
@@ -72,52 +75,109 @@ void take(__global const item *restrict x, __global const ${index}_t *restrict i
 }
 </%def>
 
-<%def name="sums()">
-__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
-void sums(__global const real *restrict g, __global const ${index}_t *restrict index,
-% if sorted:
-          __global const ${key}_t *restrict order, __global const ${key}_t *restrict start,
-% endif
-          __global real *restrict y, const index_t total, const index_t chunk, const index_t n, const index_t R,
-          const index_t D, const index_t skip)
-{
+## The walk over (o, row, d) by tiles of `width` neighbours along d, with their sums in `sum`.
+<%def name="tiles(rows)">
     const index_t tiles = (D + ${TILE - 1}) / ${TILE};
     const index_t lo = (index_t)get_global_id(0) * chunk;
     const index_t hi = min(lo + chunk, total);
     for (index_t k = lo; k < hi; ++k) {
         const index_t d = k % tiles * ${TILE};
-        const index_t r = k / tiles % R;
-        const index_t o = k / tiles / R;
+        const index_t row = k / tiles % ${rows};
+        const index_t o = k / tiles / ${rows};
         const int width = min(D - d, (index_t)${TILE});
         __global const real *from = g + o * n * D + d;
-        __global real *to = y + (o * R + r) * D + d;
         acc sum[${TILE}];
         for (int t = 0; t < width; ++t)
             sum[t] = 0;
-        if (r != skip) {
-% if sorted:
-            const index_t end = start[r + 1];
-            for (index_t j = start[r]; j < end; ++j) {
+        ${caller.body()}
+    }
+</%def>
+
+## Add elements [first, last) of g in sorted order.
+<%def name="add(first, last)">
+            for (index_t j = ${first}; j < ${last}; ++j) {
                 const index_t i = order[j];
                 for (int t = 0; t < width; ++t)
                     sum[t] += LOAD(from, i * D + t);
             }
+</%def>
+
+<%def name="partials()">
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void partials(__global const real *restrict g, __global const ${key}_t *restrict order,
+              __global const ${key}_t *restrict keys, __global const ${key}_t *restrict start, __global acc *restrict part,
+              const index_t total, const index_t chunk, const index_t n, const index_t R, const index_t D,
+              const index_t windows)
+{
+    const index_t count = start[R];
+<%self:tiles rows="windows">
+        const index_t first = min(row * ${WINDOW}, count);
+        const index_t last = min(first + ${WINDOW}, count);
+        index_t begin = first;
+        index_t end = first;
+        if (first < last && start[keys[first]] < first)
+            end = min((index_t)start[keys[first] + 1], last);
+        __global acc *to = part + (o * windows + row) * 2 * D + d;
+        ${add("begin", "end")}
+        for (int t = 0; t < width; ++t) {
+            to[t] = sum[t];
+            sum[t] = 0;
+        }
+        begin = last;
+        if (first < last && start[keys[last - 1]] >= first && start[keys[last - 1] + 1] > last)
+            begin = start[keys[last - 1]];
+        ${add("begin", "last")}
+        for (int t = 0; t < width; ++t)
+            to[D + t] = sum[t];
+</%self:tiles>
+}
+</%def>
+
+<%def name="sums()">
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void sums(__global const real *restrict g,
+% if sorted:
+          __global const ${key}_t *restrict order, __global const ${key}_t *restrict start,
+          __global const acc *restrict part,
+% else:
+          __global const ${index}_t *restrict index,
+% endif
+          __global real *restrict y, const index_t total, const index_t chunk, const index_t n, const index_t R,
+          const index_t D, const index_t ${"windows" if sorted else "unused"}, const index_t skip)
+{
+<%self:tiles rows="R">
+        __global real *to = y + (o * R + row) * D + d;
+        if (row != skip) {
+% if sorted:
+            const index_t begin = start[row];
+            const index_t end = start[row + 1];
+            const index_t more = end > begin ? (end - 1) / ${WINDOW} - begin / ${WINDOW} : 0;
+            if (more == 0) {
+                ${add("begin", "end")}
+            } else {
+                __global const acc *at = part + (o * windows + begin / ${WINDOW}) * 2 * D + d;
+                for (int t = 0; t < width; ++t)
+                    sum[t] = at[D + t];
+                for (index_t v = 1; v <= more; ++v)
+                    for (int t = 0; t < width; ++t)
+                        sum[t] += at[v * 2 * D + t];
+            }
 % elif shared:
             for (index_t i = 0; i < n; ++i)
-                if (index[i] == r)
+                if (index[i] == row)
                     for (int t = 0; t < width; ++t)
                         sum[t] += LOAD(from, i * D + t);
 % else:
             __global const ${index}_t *at = index + o * n * D + d;
             for (index_t i = 0; i < n; ++i)
                 for (int t = 0; t < width; ++t)
-                    if (at[i * D + t] == r)
+                    if (at[i * D + t] == row)
                         sum[t] += LOAD(from, i * D + t);
 % endif
         }
         for (int t = 0; t < width; ++t)
             STORE(to, t, sum[t]);
-    }
+</%self:tiles>
 }
 </%def>
 

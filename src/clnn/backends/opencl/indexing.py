@@ -11,7 +11,7 @@ from ...shapes import Shape, Spec
 from .. import implements
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
-from .elementwise import elementwise
+from .elementwise import compute_dtype, elementwise
 from .movement import bits, fill, flat_grid
 from .runtime import Buffer, Runtime
 from .sort import key_dtype, stable_order, starts
@@ -21,6 +21,10 @@ IMPLEMENTATIONS = {
         "a0 < 0 || a1 < -size || a1 >= size ? (T)-1 : a0 * size + (a1 < 0 ? a1 + size : a1)"
     )
 }
+
+_WINDOW = (
+    128  # elements that one work-item adds up one after the other, however many go to one place
+)
 
 
 class Sums(NamedTuple):
@@ -86,41 +90,54 @@ def _few(problem: Sums, info: DeviceInfo) -> bool:
     return problem.n <= 16 or size * problem.n <= 1 << 16
 
 
-def _sum(
-    rt: Runtime,
-    g: Buffer,
-    index: Buffer,
-    order: Sequence[Buffer],
-    y: Buffer,
-    problem: Sums,
-    skip: int,
-) -> None:
-    outer, n, rows, inner, shared = problem
+_NOT_GIVEN = dict.fromkeys(("index", "shared", "sorted", "key", "WINDOW", "size"))
+
+
+def _sum(rt: Runtime, kernel: str, arrays: Sequence[Buffer], rows: int, problem: Sums, *more: int,
+         **defines: Any) -> None:  # fmt: skip
+    """Launch a kernel over tiles of (outer, rows, inner); the last array is written."""
+    outer, n, _, inner, _ = problem
     tile = min(64, 1 << (inner - 1).bit_length()) if rt.info.kind == "cpu" else 1
     items = outer * rows * -(-inner // tile)
     grid, group, chunk = flat_grid(rt, items, per=tile)
     rt.launch(
-        "indexing", "sums", grid, g, index, *order, y, items, chunk, n, rows, inner, skip,
-        group=group, kind="sums", WG=group[0], dtype=y.dtype.code, index=index.dtype.code, size=None, TILE=tile,
-        shared=shared, sorted=bool(order), key=order[0].dtype.code if order else None,
+        "indexing", kernel, grid, *arrays, items, chunk, n, problem.rows, inner, *more, group=group, kind=kernel,
+        WG=group[0], dtype=arrays[0].dtype.code, TILE=tile, **{**_NOT_GIVEN, **defines},
     )  # fmt: skip
 
 
 def _by_scan(rt: Runtime, g: Buffer, index: Buffer, y: Buffer, problem: Sums, skip: int) -> None:
     """Every element of y looks at every index that may point to it."""
-    _sum(rt, g, index, (), y, problem, skip)
+    _sum(rt, "sums", (g, index, y), problem.rows, problem, 0, skip, index=index.dtype.code, sorted=False,
+         shared=problem.shared)  # fmt: skip
 
 
 def _by_sort(rt: Runtime, g: Buffer, index: Buffer, y: Buffer, problem: Sums, skip: int) -> None:
-    """Elements of g are sorted by where they go; every element of y then walks its own."""
-    outer, n, rows, inner, shared = problem
-    if not shared:  # every element of y is a row of its own
-        outer, n, rows, inner = 1, index.size, y.size, 1
-    keys = rt.empty(Spec((index.size,), key_dtype(max(rows, index.size))))
-    _launch(rt, "keys", (index, keys), keys.size, (problem.n, problem.rows, 1 if shared else problem.inner, rows),
-            index.dtype.code, key=keys.dtype.code)  # fmt: skip
-    keys, order = stable_order(rt, keys, rows + 1)
-    _sum(rt, g, index, (order, starts(rt, keys, rows)), y, Sums(outer, n, rows, inner, True), skip)
+    """g is sorted by where it goes; elements of y walk their own part, or add up sums of windows of it."""
+    if problem.shared:
+        flat, inner = problem, 1
+    else:  # every element of y is a row of its own
+        flat, inner = Sums(1, index.size, y.size, 1, True), problem.inner
+    keys = rt.empty(Spec((index.size,), key_dtype(max(flat.rows, index.size))))
+    code = keys.dtype.code
+    _launch(rt, "keys", (index, keys), keys.size, (problem.n, problem.rows, inner, flat.rows), index.dtype.code,
+            key=code)  # fmt: skip
+    keys, order = stable_order(rt, keys, flat.rows + 1)
+    start = starts(rt, keys, flat.rows)
+    windows = -(-flat.n // _WINDOW)
+    part = rt.empty(Spec((flat.outer, windows, 2, flat.inner), compute_dtype(y.dtype)))
+    _sum(
+        rt,
+        "partials",
+        (g, order, keys, start, part),
+        windows,
+        flat,
+        windows,
+        key=code,
+        WINDOW=_WINDOW,
+    )
+    _sum(rt, "sums", (g, order, start, part, y), flat.rows, flat, windows, skip, sorted=True, key=code,
+         WINDOW=_WINDOW)  # fmt: skip
 
 
 _TABLE = [Algorithm("scan", _few, _by_scan), Algorithm("sort", always, _by_sort)]
