@@ -1,6 +1,7 @@
 /* math — functions that elementwise expressions call, in the compute type T of elementwise.cl.mako.
  *
- * Every one is exact where torch is: NaN propagates, signs of zero and infinities are kept.
+ * Every one is exact where torch is: NaN propagates, signs of zero and infinities are kept. T may be a vector: branches
+ * are ?: with T on both sides.
  */
 % if compute in ("i32", "i64"):
 /* Integer power by squaring; a negative exponent gives 0 except for bases 1 and -1. */
@@ -29,10 +30,9 @@ static T floor_mod(T a, T b)
 }
 static T floor_div(T a, T b)
 {
-    if (b == 0)
-        return a / b;
     const T q = (a - floor_mod(a, b)) / b;
-    return q == 0 ? copysign((T)0, a / b) : (q - floor(q) > C(0.5) ? floor(q) + 1 : floor(q));
+    const T whole = q - floor(q) > C(0.5) ? floor(q) + 1 : floor(q);
+    return b == 0 ? a / b : q == 0 ? copysign((T)0, a / b) : whole;
 }
 /* Sigmoid: exp may overflow to infinity, whose reciprocal is the right 0. */
 static T sigmoid(T x) { return 1 / (1 + exp(-x)); }
@@ -68,4 +68,9 @@ static T mish_slope(T x)
     const T d = 1 / (n + 2);
     return n * d + near * (4 * (n + 1) * d * d * (e / (1 + e)));
 }
+static T limited(T x, T bound) { return x < -bound ? -bound : x > bound ? bound : x; }
+static T huber(T d, T delta) { return d <= delta ? C(0.5) * d * d : delta * (d - C(0.5) * delta); }
+static T smooth_l1(T d, T beta) { return d < beta ? C(0.5) * d * d / beta : d - C(0.5) * beta; }
+static T smooth_l1_slope(T d, T beta) { return d < -beta ? (T)-1 : d > beta ? (T)1 : d == 0 ? (T)0 : d / beta; }
+static T log_at_least(T x) { return x < -100 ? (T)-100 : x; }
 % endif

@@ -32,6 +32,8 @@ from .creation import empty_like as empty_like
 from .creation import full_like as full_like
 from .creation import ones_like as ones_like
 from .creation import zeros_like as zeros_like
+from .cross_entropy import cross_entropy as cross_entropy
+from .cross_entropy import nll_loss as nll_loss
 from .distance import cosine_similarity as cosine_similarity
 from .distance import normalize as normalize
 from .distance import pairwise_distance as pairwise_distance
@@ -56,9 +58,9 @@ from .elementwise import isinf as isinf
 from .elementwise import isnan as isnan
 from .elementwise import le as le
 from .elementwise import log as log
+from .elementwise import log10 as log10
 from .elementwise import log1p as log1p
 from .elementwise import log2 as log2
-from .elementwise import log10 as log10
 from .elementwise import logical_and as logical_and
 from .elementwise import logical_not as logical_not
 from .elementwise import logical_or as logical_or
@@ -93,13 +95,11 @@ from .indexing import take_along_dim as take_along_dim
 from .loss import binary_cross_entropy as binary_cross_entropy
 from .loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from .loss import cosine_embedding_loss as cosine_embedding_loss
-from .loss import cross_entropy as cross_entropy
 from .loss import huber_loss as huber_loss
 from .loss import kl_div as kl_div
 from .loss import l1_loss as l1_loss
 from .loss import margin_ranking_loss as margin_ranking_loss
 from .loss import mse_loss as mse_loss
-from .loss import nll_loss as nll_loss
 from .loss import smooth_l1_loss as smooth_l1_loss
 from .loss import triplet_margin_loss as triplet_margin_loss
 from .matmul import addmm as addmm

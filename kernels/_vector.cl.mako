@@ -1,0 +1,60 @@
+/* vector — V elements at a time, or the fewer that are left; V is 16 where a work-item has wide registers, else 1.
+ *
+ * Computes  types: T, a vector of V accumulators.   load: some_<code>(p, m, fill), min(m, V) elements of p and then `fill`
+ *           fold: name(v), one accumulator from the lanes of v.   keep(v, m): v with 0 in the lanes from m on
+ * Layout    contiguous elements
+ * Defines   none of its own: arguments of the defs
+ * Notes     V = 1 expands to scalars, and m is at least 1. Expressions in T must read the same for vectors: both sides
+ *           of ?: a T, comparisons only in its condition
+ */
+<%def name="types(ctype, V)">
+typedef ${ctype}${V if V > 1 else ""} T;
+% if V > 1:
+static T keep(const T v, const index_t m)
+{
+    ${ctype} t[${V}];
+    vstore${V}(v, 0, t);
+    for (int l = 0; l < ${V}; ++l)
+        t[l] = l < m ? t[l] : 0;
+    return vload${V}(0, t);
+}
+% else:
+#define keep(v, m) (v)
+% endif
+</%def>
+
+<%def name="load(code, ctype, V)">
+static T some_${code}(__global const ${code}_t *p, const index_t m, const ${ctype} fill)
+{
+% if V > 1:
+<%  whole = {"f16": f"vload_half{V}(0, (__global const half *)p)",
+             "bf16": f"as_float{V}(convert_uint{V}(vload{V}(0, p)) << 16)"}.get(code, f"vload{V}(0, p)") %>\
+    if (m >= ${V})
+        return convert_${ctype}${V}(${whole});
+    ${ctype} t[${V}];
+    for (int l = 0; l < ${V}; ++l)
+        t[l] = l < m ? (${ctype})load_${code}(p, l) : fill;
+    return vload${V}(0, t);
+% else:
+    return (T)load_${code}(p, 0);
+% endif
+}
+</%def>
+
+<%def name="fold(name, ctype, combine, V)">
+static ${ctype} ${name}(const T v)
+{
+% if V > 1:
+    ${ctype} t[${V}];
+    vstore${V}(v, 0, t);
+    for (int h = ${V // 2}; h > 0; h /= 2)
+        for (int l = 0; l < h; ++l) {
+            const ${ctype} a = t[l], b = t[l + h];
+            t[l] = ${combine};
+        }
+    return t[0];
+% else:
+    return v;
+% endif
+}
+</%def>

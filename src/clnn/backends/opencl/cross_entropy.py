@@ -1,0 +1,115 @@
+"""Host side of kernels/cross_entropy.cl.mako: samples as rows or columns, and their gradients in one launch."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from ...dtypes import accumulator
+from ...shapes import Shape, Spec
+from .. import implements
+from .elementwise import chunking
+from .runtime import Buffer, Runtime
+
+_ROW_GROUPS = 16384  # of a GPU; beyond that every group walks several rows
+
+
+def _sizes(shape: Shape) -> tuple[int, int, int]:
+    """(samples, classes, positions) of an input (N, C, ...) or (C,)."""
+    if len(shape) == 1:
+        return 1, shape[0], 1
+    return shape[0], shape[1], prod(shape[2:])
+
+
+def _run(
+    rt: Runtime, stage: str, groups: int, *args: Any, x: Buffer, wg: int = 0, **defines: Any
+) -> None:
+    """Launch a kernel on `groups` work-groups; a kernel that has no use for a define gets the same one always."""
+    idle = {
+        "index": "i64",
+        "weighted": False,
+        "smooth": False,
+        "logits": False,
+        "mean": False,
+        "each": False,
+    }
+    wg = wg or rt.wg
+    rt.launch("cross_entropy", stage, (groups * wg,), *args, group=(wg,), stage=stage, dtype=x.dtype.code, WG=wg,
+              V=16 if rt.info.kind == "cpu" else 1, **{**idle, **defines})  # fmt: skip
+
+
+def _plan(rt: Runtime, n: int, c: int, d: int, logits: bool) -> tuple[str, int, int, int]:
+    """(kernel, groups, work-group size, chunk) for N samples, C classes, D positions."""
+    wg, cpu = rt.wg, rt.info.kind == "cpu"
+    if not logits:
+        chunk = chunking(rt, n * d)[1]
+        return "pick", -(-n * d // (chunk * wg)), wg, chunk
+    if d == 1:
+        wg = min((k for k in (32, 64, 128) if c <= k <= wg), default=wg)
+        rows = max(1, chunking(rt, n * c)[1] // (c or 1) if cpu else n // _ROW_GROUPS)
+        return "rows", -(-n // rows), wg, rows
+    width = 16 if cpu else 1
+    blocks = n * -(-d // width)
+    per = max(1, chunking(rt, n * c * d)[1] // (c * min(d, width) or 1))
+    return "columns", -(-blocks // (per * wg)), wg, per
+
+
+def _forward(rt: Runtime, x: Buffer, target: Buffer, weight: tuple[Buffer, ...], loss: Buffer, lse: tuple[Buffer, ...],
+             totals: Buffer, reduction: str, ignore_index: int, smoothing: float) -> None:  # fmt: skip
+    """The losses of all samples, and their sum; log-softmax comes first if there is an lse to keep."""
+    n, c, d = _sizes(x.shape)
+    stage, groups, wg, chunk = _plan(rt, n, c, d, bool(lse))
+    each = reduction == "none"
+    into = loss if each else rt.empty(Spec((2 * groups,), accumulator(x.dtype)))
+    _run(rt, stage, groups, x, target, *weight, into, *lse, totals, ignore_index, smoothing, n, c, d, chunk, x=x, wg=wg,
+         index=target.dtype.code, weighted=bool(weight), smooth=smoothing > 0, logits=bool(lse), each=each)  # fmt: skip
+    if not each:
+        _run(rt, "finish", 1, into, loss, totals, groups, x=x, mean=reduction == "mean")
+
+
+def _backward(rt: Runtime, g: Buffer, logits: tuple[Buffer, ...], target: Buffer, weight: tuple[Buffer, ...],
+              totals: Buffer, gx: Buffer, reduction: str, ignore_index: int, smoothing: float) -> None:  # fmt: skip
+    """One launch over the elements of gx; `logits` is (x, lse), or nothing for nll_loss."""
+    n, c, d = _sizes(gx.shape)
+    chunk = chunking(rt, gx.size)[1]
+    stage = "grad_rows" if d == 1 else "grad_columns"
+    _run(rt, stage, -(-gx.size // (chunk * rt.wg)), g, *logits, target, *weight, totals, gx, ignore_index, smoothing,
+         n, c, d, chunk, x=gx, index=target.dtype.code, weighted=bool(weight), smooth=smoothing > 0,
+         logits=bool(logits), each=reduction == "none", mean=reduction == "mean")  # fmt: skip
+
+
+@implements("cross_entropy")
+def cross_entropy(rt: Runtime, x: Buffer, target: Buffer, *rest: Buffer, reduction: str, ignore_index: int,
+                  label_smoothing: float) -> None:  # fmt: skip
+    """rest is (weight or nothing, loss, lse, totals)."""
+    *weight, loss, lse, totals = rest
+    _forward(
+        rt, x, target, tuple(weight), loss, (lse,), totals, reduction, ignore_index, label_smoothing
+    )
+
+
+@implements("cross_entropy_grad")
+def cross_entropy_grad(rt: Runtime, g: Buffer, x: Buffer, target: Buffer, lse: Buffer, totals: Buffer, *rest: Buffer,
+                       reduction: str, ignore_index: int, label_smoothing: float) -> None:  # fmt: skip
+    """rest is (weight or nothing, gx)."""
+    *weight, gx = rest
+    _backward(
+        rt, g, (x, lse), target, tuple(weight), totals, gx, reduction, ignore_index, label_smoothing
+    )
+
+
+@implements("nll_loss")
+def nll_loss(
+    rt: Runtime, x: Buffer, target: Buffer, *rest: Buffer, reduction: str, ignore_index: int
+) -> None:
+    """rest is (weight or nothing, loss, totals)."""
+    *weight, loss, totals = rest
+    _forward(rt, x, target, tuple(weight), loss, (), totals, reduction, ignore_index, 0.0)
+
+
+@implements("nll_loss_grad")
+def nll_loss_grad(rt: Runtime, g: Buffer, target: Buffer, totals: Buffer, *rest: Buffer, shape: Shape, reduction: str,
+                  ignore_index: int) -> None:  # fmt: skip
+    """rest is (weight or nothing, gx)."""
+    *weight, gx = rest
+    _backward(rt, g, (), target, tuple(weight), totals, gx, reduction, ignore_index, 0.0)

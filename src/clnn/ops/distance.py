@@ -1,0 +1,63 @@
+"""Vector norms put to use: normalisation, angles and distances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import T
+from ..dtypes import DType, result_type
+from ..errors import DTypeError
+from ..shapes import Axes, broadcast, normalize_axes, normalize_axis
+from .elementwise import add, cast, clamp, div, mul, sub
+from .movement import expand, operand
+from .reduce import norm, sum
+
+
+def normalize(input: T, p: float = 2.0, dim: Axes = 1, eps: float = 1e-12) -> T:
+    """input / max(norm(input, p, dim), eps): vectors along `dim` of length 1, and zero where they are zero.
+
+    (*) -> (*). Raises DTypeError for integers, IndexOutOfRangeError for a dim that input has not.
+    """
+    operand("normalize", input)
+    _floating("normalize", input.dtype)
+    axes = normalize_axes("normalize", dim, input.ndim)
+    return div(input, clamp(norm(input, p, axes, keepdim=True), min=eps))
+
+
+def cosine_similarity(x1: T, x2: T, dim: int = 1, eps: float = 1e-8) -> T:
+    """The cosine of the angle between vectors along `dim`; norms count as eps at least.
+
+    (*, D, *), (*, D, *) -> (*, *); x1 and x2 broadcast first. Raises DTypeError for integers.
+    """
+    x1, x2 = _alike("cosine_similarity", x1, x2)
+    axis = normalize_axis("cosine_similarity", dim, x1.ndim)
+    return sum(mul(normalize(x1, 2.0, axis, eps), normalize(x2, 2.0, axis, eps)), axis)
+
+
+def pairwise_distance(x1: T, x2: T, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> T:
+    """norm(x1 - x2 + eps, p) over the last axis.
+
+    (N, D), (N, D) -> (N,), or (N, 1) with keepdim; also (D,) -> (). x1 and x2 broadcast.
+    """
+    operand("pairwise_distance", x1)
+    operand("pairwise_distance", x2)
+    broadcast("pairwise_distance", x1.shape, x2.shape)
+    return norm(add(sub(x1, x2), eps), p, -1, keepdim)
+
+
+def _floating(op: str, kind: DType) -> None:
+    if not kind.is_floating_point:
+        raise DTypeError(f"{op}: expected a floating-point tensor, got {kind}")
+
+
+def _alike(op: str, x1: Any, x2: Any) -> tuple[Any, Any]:
+    """Both operands in their common dtype and shape."""
+    operand(op, x1)
+    operand(op, x2)
+    kind = result_type(((x1.dtype, x1.ndim), (x2.dtype, x2.ndim)))
+    _floating(op, kind)
+    shape = broadcast(op, x1.shape, x2.shape)
+    x1, x2 = cast(x1, kind), cast(x2, kind)
+    if x1.shape == x2.shape:
+        return x1, x2
+    return expand(x1, shape), expand(x2, shape)
