@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from math import prod
 from typing import Any, NamedTuple
 
+from ...dtypes import DType
 from ...shapes import Shape
 from .. import implements
 from .algorithms import Algorithm, always, choose
@@ -52,32 +54,47 @@ class Problem(NamedTuple):
         return (first, last) if first < last else (0, 0)
 
 
-def _launch(rt: Runtime, problem: Problem, arrays: tuple[Buffer, ...], walk: str, count: int, rows: int,
-            wg: int, middle: Shape = (0, 0)) -> None:  # fmt: skip
-    p = problem
+@lru_cache(maxsize=4096)
+def _plan(
+    rt: Runtime, p: Problem, walk: str, dtype: DType, indices: bool
+) -> tuple[Any, Shape, Shape, Shape]:
+    """(kernel, grid, group, numbers after the arrays)."""
+    height, width = p.result
+    count, rows, wg = p.planes * height, 1, 1
+    middle: Shape = (0, 0)
+    if walk == "rows":
+        taps = -(-prod(p.size) // max(1, prod(p.out))) if p.adaptive else prod(p.K)
+        rows = max(1, _TAPS_PER_ITEM // (width * taps))
+        middle = p.middle()
+    else:
+        count, wg = count * width, max(rt.wg, min(64, rt.info.max_group))
+    kernel = rt.kernel("pool", p.kernel, {
+        "dtype": dtype.code, "kernel": p.kernel, "adaptive": p.adaptive, "indices": indices, "K": p.K, "S": p.S,
+        "D": p.D, "divisor": p.divisor, "walk": walk, "WG": wg,
+        "wide": p.planes * max(prod(p.size), prod(p.out)) >= 2**31,
+    })  # fmt: skip
     items = -(-count // rows)
-    rt.launch("pool", p.kernel, (-(-items // wg) * wg,), *arrays, count, rows, *middle, *p.size, *p.out, *p.padding,
-              p.given, group=(wg,), dtype=arrays[0].dtype.code, kernel=p.kernel, adaptive=p.adaptive,
-              indices=len(arrays) == 3, K=p.K, S=p.S, D=p.D, divisor=p.divisor, walk=walk, WG=wg)  # fmt: skip
+    return (
+        kernel,
+        (-(-items // wg) * wg,),
+        (wg,),
+        (count, rows, *middle, *p.size, *p.out, *p.padding, p.given),
+    )
 
 
-def _rows(rt: Runtime, problem: Problem, *arrays: Buffer) -> None:
-    height, width = problem.result
-    taps = prod(problem.K) if not problem.adaptive else -(-prod(problem.size) // prod(problem.out))
-    rows = max(1, _TAPS_PER_ITEM // (width * taps))
-    _launch(rt, problem, arrays, "rows", problem.planes * height, rows, 1, problem.middle())
-
-
-def _points(rt: Runtime, problem: Problem, *arrays: Buffer) -> None:
-    count = problem.planes * prod(problem.result)
-    _launch(rt, problem, arrays, "points", count, 1, max(rt.wg, min(64, rt.info.max_group)))
+def _launch(walk: str, rt: Runtime, problem: Problem, *arrays: Buffer) -> None:
+    kernel, grid, group, tail = _plan(rt, problem, walk, arrays[0].dtype, len(arrays) == 3)
+    rt.enqueue(kernel, grid, group, [*[a.mem for a in arrays], *tail])
 
 
 def _on_cpu(problem: Problem, info: DeviceInfo) -> bool:
     return info.kind == "cpu"
 
 
-_WALKS = [Algorithm("rows", _on_cpu, _rows), Algorithm("points", always, _points)]
+_WALKS = [
+    Algorithm("rows", _on_cpu, partial(_launch, "rows")),
+    Algorithm("points", always, partial(_launch, "points")),
+]
 _POOLS = ("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "max_pool_grad", "avg_pool_grad")
 ALGORITHMS = {op: _WALKS for name in _POOLS for op in (name, f"adaptive_{name}")}
 

@@ -1,0 +1,26 @@
+/* lanes — loads and stores of V neighbouring elements of any floating dtype, for work-items of CPUs.
+ *
+ * Computes  io: loadv_<code>(p, i), p[i .. i + V) as `base`V, and storev_<code>(p, i, v), rounded to nearest even
+ * Layout    no alignment beyond the element's
+ * Defines   none of its own: code, base ("float" or "double": what is computed in) and V (2, 4, 8, 16) are arguments
+ * Source    _prelude.cl.mako, whose scalar loads and stores these repeat for vectors
+ */
+<%def name="io(code, base, V)">
+<%
+    kind = "double" if code == "f64" else "float"
+    load, store = {
+        "f16": (f"vload_half{V}(0, (__global const half *)(p) + (i))", f"vstore_half{V}_rte(v, 0, (__global half *)(p) + (i))"),
+        "bf16": (f"as_float{V}(convert_uint{V}(vload{V}(0, (p) + (i))) << 16)", f"vstore{V}(to_bf16_lanes(v), 0, (p) + (i))"),
+    }.get(code, (f"vload{V}(0, (p) + (i))", f"vstore{V}(v, 0, (p) + (i))"))
+    same = kind == base
+%>
+% if code == "bf16":
+static ushort${V} to_bf16_lanes(const float${V} v)
+{
+    const uint${V} u = as_uint${V}(v);
+    return convert_ushort${V}(select((u + 0x7fffu + ((u >> 16) & 1u)) >> 16, (u >> 16) | 0x40u, isnan(v)));
+}
+% endif
+#define loadv_${code}(p, i) ${load if same else f"convert_{base}{V}({load})"}
+#define storev_${code}(p, i, v) ${store}
+</%def>

@@ -1,0 +1,398 @@
+/* norm — statistics of rows and of channels, what they make of x, and what of its gradient.
+ *
+ * Computes  row_norm       mean, inverse = 1 / sqrt(var + eps) of a row, y = (x - mean) * inverse * w + b; no mean
+ *                          and the mean square for var unless centred
+ *           row_norm_grad  y = inverse * (g * w - sum(g * w) / n - xhat * sum(g * w * xhat) / n), xhat = (x - mean) * inverse
+ *           moments        mean and sum of squared deviations of every slice of every channel
+ *           merge          mean and inverse of a channel from its slices; running statistics
+ *           sums           sum(g * xhat) and sum(g) of every slice of every channel
+ *           add            both of a channel from its slices
+ * Layout    x (N, G, M, L), row-major: a row is n = M * L elements, G rows per sample; a channel is one of C = G * M.
+ *           w and b are (C,). Results of slice s are at s * C + channel. A slice is `outer` samples by `inner`
+ *           elements of a channel, `parts` of them side by side; only the last of each may be shorter
+ * Defines   dtype, kernel (one of the six), param (code of w and b, or of running statistics), centred (bool)
+ *           weight, bias (bools), runs (bool: L > 1; else neighbours have their own w and b)
+ *           columns (bool: L = 1, neighbouring channels side by side), per_row (bool: mean and inverse are a row's)
+ *           running (bool: merge has running statistics to move)
+ * Tunables  WG, V (lanes of a work-item; V > 1 only if WG = 1), chunk (an argument: rows, or channels, of a group)
+ * Launch    group (WG). row_*: a group per `chunk` rows.  moments, sums: a group per (channel, slice), or with
+ *           columns a work-item per (V channels, slice).  merge, add: a group per `chunk` channels
+ * Notes     variances in two passes over cached elements; what rounding left in a mean is measured and taken out
+ * Source    Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983
+ */
+<%namespace name="reduce" file="_reduce.cl.mako"/>
+<%namespace name="lanes" file="_lanes.cl.mako"/>
+<%
+    base = "double" if dtype == "f64" else "float"
+    moments = ["mean", "inverse"] if centred else ["inverse"]
+    affine = ["w"] * weight + ["b"] * bias
+
+    def vector(v):
+        return f"{base}{V}" if v else "acc"
+
+    def load(p, i, v, code=dtype):
+        return f"{'loadv' if v else 'load'}_{code}({p}, {i})"
+
+    def store(p, i, value, v):
+        return f"{'storev' if v else 'store'}_{dtype}({p}, {i}, {value});"
+
+    def put(p, i, value, v):
+        return f"vstore{V}({value}, 0, {p} + {i});" if v else f"{p}[{i}] = {value};"
+
+    def moment(name, v):
+        """mean or inverse of an element of neighbouring channels c in sample r."""
+        return f"{name}s[r]" if per_row else f"vload{V}(0, {name}s + c)" if v else f"{name}s[c]"
+
+    SIZES = [f"const index_t {s}" for s in ("N", "G", "M", "L", "outer", "inner", "parts")]
+%>
+% if V > 1:
+% for code in dict.fromkeys([dtype, param or dtype]):
+${lanes.io(code, base, V)}
+% endfor
+static acc plus(const acc a, const acc b) { return a + b; }
+% endif
+
+## A sum over lanes and work-items: declared, added to inside of a loop (name_v in vectors), then in `name` everywhere.
+<%def name="declare(*names)">
+        acc ${", ".join(f"{n} = 0" for n in names)};
+% if V > 1:
+        ${base}${V} ${", ".join(f"{n}_v = 0" for n in names)};
+% endif
+</%def>
+<%def name="collect(*names)">
+% for n in names:
+%   if V > 1:
+        {
+            acc folded;
+${reduce.fold("folded", f"{n}_v", "plus")}
+            ${n} += folded;
+        }
+%   endif
+${reduce.group(n, "scratch", "a + b", WG)}
+% endfor
+</%def>
+
+## The n elements t of a row; c is the channel, or (unless runs) the first of the lanes' channels.
+<%def name="row(channels)">
+% if runs and channels and V > 1:
+        for (index_t k = 0; k < M; ++k) {
+            const index_t c = channel + k, end = (k + 1) * L;
+            index_t t = k * L;
+            for (; t + ${V} <= end; t += ${V}) {
+${caller.body(True)}
+            }
+            for (; t < end; ++t) {
+${caller.body(False)}
+            }
+        }
+% else:
+        {
+            index_t t = lid;
+%   if V > 1:
+            for (; t + ${V} <= n; t += ${V}) {
+                const index_t c = channel + t;
+${caller.body(True)}
+            }
+%   endif
+            for (; t < n; t += ${WG}) {
+                const index_t c = channel + ${"t / L" if runs else "t"};
+${caller.body(False)}
+            }
+        }
+% endif
+</%def>
+
+## The elements i of a slice of channel c; r is the sample, k the row for per_row.
+<%def name="slice()">
+% if V > 1:
+        for (index_t r = first; r < last; ++r) {
+            const index_t k = ${"r * G + c / M" if per_row else "c"};
+            const index_t begin = (r * C + c) * L + from, end = begin + width;
+            index_t i = begin;
+            for (; i + ${V} <= end; i += ${V}) {
+${caller.body(True)}
+            }
+            for (; i < end; ++i) {
+${caller.body(False)}
+            }
+        }
+% else:
+        for (index_t e = lid; e < (last - first) * width; e += ${WG}) {
+            const index_t r = first + e / width;
+            const index_t k = ${"r * G + c / M" if per_row else "c"};
+            const index_t i = (r * C + c) * L + from + e % width;
+${caller.body(False)}
+        }
+% endif
+</%def>
+<%def name="width_of_slice(s)">
+        const index_t first = ${s} / parts * outer, last = min(first + outer, N);
+        const index_t from = ${s} % parts * inner, width = min(inner, L - from);
+</%def>
+
+${{"row_norm": row_norm, "row_norm_grad": row_norm_grad, "moments": column_moments if columns else channel_moments,
+   "sums": column_sums if columns else channel_sums, "merge": merge, "add": add}[kernel]()}
+
+<%def name="row_arguments(arrays)">
+void ${kernel}(${", ".join(arrays)}, const index_t rows, const index_t chunk, const index_t G, const index_t M, const index_t L, const acc eps)
+{
+${reduce.scratch("scratch", "acc", WG)}
+    const int lid = (int)get_local_id(0);
+    const index_t n = M * L, top = min(((index_t)get_group_id(0) + 1) * chunk, rows);
+    for (index_t r = (index_t)get_group_id(0) * chunk; r < top; ++r) {
+        const index_t channel = r % G * M;
+        __global const real *p = x + r * n;
+</%def>
+
+<%def name="row_norm()">
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+${row_arguments(["__global const real *restrict x", *(f"__global const {param}_t *restrict {a}" for a in affine),
+                 "__global real *restrict y", *(f"__global acc *restrict {m}s" for m in moments)])}
+% if centred:
+${declare("sum")}
+<%call expr="row(False)" args="v">\
+                sum${"_v" if v else ""} += ${load("p", "t", v)};\
+</%call>
+${collect("sum")}
+        const acc guess = sum / (acc)n;
+% else:
+        const acc guess = 0;
+% endif
+${declare("rest", "squares")}
+<%call expr="row(False)" args="v">\
+                const ${vector(v)} d = ${load("p", "t", v)} - guess;
+                rest${"_v" if v else ""} += d;
+                squares${"_v" if v else ""} += d * d;\
+</%call>
+% if centred:
+${collect("rest", "squares")}
+        const acc mean = guess + rest / (acc)n, var = (squares - rest * (rest / (acc)n)) / (acc)n;
+% else:
+${collect("squares")}
+        const acc mean = 0, var = squares / (acc)n;
+% endif
+        const acc inverse = 1 / sqrt(var + eps);
+        __global real *q = y + r * n;
+<%call expr="row(True)" args="v">\
+                ${vector(v)} value = (${load("p", "t", v)} - mean) * inverse;
+% for name, operator in (("w", "*"), ("b", "+")):
+%   if name in affine:
+                value = value ${operator} ${load(name, "c", v and not runs, param)};
+%   endif
+% endfor
+                ${store("q", "t", "value", v)}\
+</%call>
+        if (lid == 0) {
+% for m in moments:
+            ${m}s[r] = ${m};
+% endfor
+        }
+    }
+}
+</%def>
+
+<%def name="row_norm_grad()">
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+${row_arguments(["__global const real *restrict g", "__global const real *restrict x", *(f"__global const acc *restrict {m}s" for m in moments),
+                 *(f"__global const {param}_t *restrict {a}" for a in affine), "__global real *restrict y"])}
+        __global const real *h = g + r * n;
+        const acc mean = ${"means[r]" if centred else "0"}, inverse = inverses[r];
+<%def name="values(v)">\
+                const ${vector(v)} gw = ${load("h", "t", v)}${f" * {load('w', 'c', v and not runs, param)}" if weight else ""};
+                const ${vector(v)} xhat = (${load("p", "t", v)} - mean) * inverse;
+</%def>
+${declare("total", "projected")}
+<%call expr="row(True)" args="v">\
+${values(v)}\
+                total${"_v" if v else ""} += gw;
+                projected${"_v" if v else ""} += gw * xhat;\
+</%call>
+${collect("total", "projected")}
+        const acc shift = ${"total / (acc)n" if centred else "0"}, along = projected / (acc)n;
+        __global real *q = y + r * n;
+<%call expr="row(True)" args="v">\
+${values(v)}\
+                ${store("q", "t", "(gw - shift - xhat * along) * inverse", v)}\
+</%call>
+    }
+}
+</%def>
+
+<%def name="channel_moments()">
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void moments(__global const real *restrict x, __global acc *restrict means, __global acc *restrict squared, ${", ".join(SIZES)})
+{
+${reduce.scratch("scratch", "acc", WG)}
+    const int lid = (int)get_local_id(0);
+    const index_t C = G * M, unit = (index_t)get_group_id(0), c = unit % C;
+${width_of_slice("(unit / C)")}
+    const acc n = (acc)((last - first) * width);
+${declare("sum")}
+<%call expr="slice()" args="v">\
+                sum${"_v" if v else ""} += ${load("x", "i", v)};\
+</%call>
+${collect("sum")}
+    const acc guess = sum / n;
+${declare("rest", "squares")}
+<%call expr="slice()" args="v">\
+                const ${vector(v)} d = ${load("x", "i", v)} - guess;
+                rest${"_v" if v else ""} += d;
+                squares${"_v" if v else ""} += d * d;\
+</%call>
+${collect("rest", "squares")}
+    if (lid == 0) {
+        means[unit] = guess + rest / n;
+        squared[unit] = squares - rest * (rest / n);
+    }
+}
+</%def>
+
+<%def name="channel_sums()">
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void sums(__global const real *restrict g, __global const real *restrict x, ${", ".join(f"__global const acc *restrict {m}s" for m in moments)},
+          __global acc *restrict projections, ${"__global acc *restrict totals, " if centred else ""}${", ".join(SIZES)})
+{
+${reduce.scratch("scratch", "acc", WG)}
+    const int lid = (int)get_local_id(0);
+    const index_t C = G * M, unit = (index_t)get_group_id(0), c = unit % C;
+${width_of_slice("(unit / C)")}
+${declare("projected", "total")}
+<%call expr="slice()" args="v">\
+                const ${vector(v)} here = ${load("g", "i", v)};
+                projected${"_v" if v else ""} += here * ((${load("x", "i", v)}${" - means[k]" if centred else ""}) * inverses[k]);
+                total${"_v" if v else ""} += here;\
+</%call>
+${collect("projected")}
+% if centred:
+${collect("total")}
+% endif
+    if (lid == 0) {
+        projections[unit] = projected;
+% if centred:
+        totals[unit] = total;
+% endif
+    }
+}
+</%def>
+
+## L = 1: V channels side by side, down the samples of a slice. The last few channels go one by one.
+<%def name="side_by_side()">
+    const index_t C = G * M, s = (index_t)get_global_id(1);
+    const index_t first = s * outer, last = min(first + outer, N);
+    const acc n = (acc)(last - first);
+    index_t c = (index_t)get_global_id(0) * ${V};
+    const index_t end = min(c + ${V}, C);
+% if V > 1:
+    if (c + ${V} <= C) {
+${caller.body(True)}
+        c = end;
+    }
+% endif
+    for (; c < end; ++c) {
+${caller.body(False)}
+    }
+</%def>
+
+<%def name="column_moments()">
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void moments(__global const real *restrict x, __global acc *restrict means, __global acc *restrict squared, ${", ".join(SIZES)})
+{
+<%call expr="side_by_side()" args="v">\
+        ${vector(v)} sum = 0, rest = 0, squares = 0;
+        for (index_t r = first; r < last; ++r)
+            sum += ${load("x", "r * C + c", v)};
+        const ${vector(v)} guess = sum / n;
+        for (index_t r = first; r < last; ++r) {
+            const ${vector(v)} d = ${load("x", "r * C + c", v)} - guess;
+            rest += d;
+            squares += d * d;
+        }
+        ${put("means", "s * C + c", "guess + rest / n", v)}
+        ${put("squared", "s * C + c", "squares - rest * (rest / n)", v)}\
+</%call>
+}
+</%def>
+
+<%def name="column_sums()">
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void sums(__global const real *restrict g, __global const real *restrict x, ${", ".join(f"__global const acc *restrict {m}s" for m in moments)},
+          __global acc *restrict projections, ${"__global acc *restrict totals, " if centred else ""}${", ".join(SIZES)})
+{
+<%call expr="side_by_side()" args="v">\
+        ${vector(v)} projected = 0, total = 0;
+        for (index_t r = first; r < last; ++r) {
+            const ${vector(v)} here = ${load("g", "r * C + c", v)};
+            projected += here * ((${load("x", "r * C + c", v)}${f" - {moment('mean', v)}" if centred else ""}) * ${moment("inverse", v)});
+            total += here;
+        }
+        ${put("projections", "s * C + c", "projected", v)}
+        ${put("totals", "s * C + c", "total", v) if centred else ""}\
+</%call>
+}
+</%def>
+
+<%def name="merge()">
+typedef struct { acc mean, squared, n; } state;
+
+static state both(const state s, const state t)
+{
+    const acc n = s.n + t.n, share = n > 0 ? t.n / n : 0, d = t.mean - s.mean;
+    const state out = {s.mean + d * share, s.squared + t.squared + d * d * s.n * share, n};
+    return out;
+}
+
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void merge(__global const acc *restrict means, __global const acc *restrict squared,
+           ${f"__global const {param}_t *restrict old_mean, __global const {param}_t *restrict old_var," if running else ""}
+           __global acc *restrict mean, __global acc *restrict inverse,
+           ${f"__global {param}_t *restrict new_mean, __global {param}_t *restrict new_var," if running else ""}
+           const index_t slices, const index_t chunk, const acc eps, const acc momentum, ${", ".join(SIZES)})
+{
+${reduce.scratch("scratch", "state", WG)}
+    const index_t C = G * M, top = min(((index_t)get_group_id(0) + 1) * chunk, C);
+    for (index_t c = (index_t)get_group_id(0) * chunk; c < top; ++c) {
+        state total = {0, 0, 0};
+        for (index_t s = get_local_id(0); s < slices; s += ${WG}) {
+${width_of_slice("s")}
+            const state here = {means[s * C + c], squared[s * C + c], (acc)((last - first) * width)};
+            total = both(total, here);
+        }
+${reduce.group("total", "scratch", "both(a, b)", WG, "state")}
+        if (get_local_id(0) == 0) {
+            mean[c] = total.mean;
+            inverse[c] = 1 / sqrt((total.n > 0 ? total.squared / total.n : 0) + eps);
+% if running:
+            store_${param}(new_mean, c, (1 - momentum) * load_${param}(old_mean, c) + momentum * total.mean);
+            store_${param}(new_var, c, (1 - momentum) * load_${param}(old_var, c) + momentum * (total.squared / max(total.n - 1, (acc)1)));
+% endif
+        }
+    }
+}
+</%def>
+
+<%def name="add()">
+<%  names = ["projected", "total"] if centred else ["projected"] %>\
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void add(${", ".join(f"__global const acc *restrict {n}_of" for n in names)}, ${", ".join(f"__global acc *restrict {n}_out" for n in names)},
+         const index_t slices, const index_t chunk, const index_t C)
+{
+${reduce.scratch("scratch", "acc", WG)}
+    const index_t top = min(((index_t)get_group_id(0) + 1) * chunk, C);
+    for (index_t c = (index_t)get_group_id(0) * chunk; c < top; ++c) {
+        acc ${", ".join(f"{n} = 0" for n in names)};
+        for (index_t s = get_local_id(0); s < slices; s += ${WG}) {
+% for n in names:
+            ${n} += ${n}_of[s * C + c];
+% endfor
+        }
+% for n in names:
+${reduce.group(n, "scratch", "a + b", WG)}
+% endfor
+        if (get_local_id(0) == 0) {
+% for n in names:
+            ${n}_out[c] = ${n};
+% endfor
+        }
+    }
+}
+</%def>
