@@ -1,7 +1,8 @@
 /* reduce — the one work-group reduction, and vectors of 16 for the work-items of CPUs.
  *
  * Computes  group: v = v_0 (+) v_1 (+) ... (+) v_(WG-1) on every work-item, for an associative expression in a, b
- *           vectors: the types TV and IV (masks and indices of TV), VLOAD(p) of 16 elements as TV
+ *           vectors: the types TV and IV (masks and indices of TV), VLOAD(p) of 16 elements as TV and, for floats,
+ *           VSTORE(v, p) back
  *           fold: the same (+) over the 16 lanes of one vector
  * Layout    one slot of local memory per work-item, declared by scratch() at the top of the kernel
  * Defines   none of its own: arguments of the defs
@@ -17,23 +18,24 @@
 % endif
 </%def>
 
-<%def name="group(v, scratch, combine, WG, type='acc')">
-% if WG > 1:
+## span, a power of two: the reduction of every `span` neighbouring work-items instead, left in all of them.
+<%def name="group(v, scratch, combine, WG, type='acc', span=None)">
+% if (span or WG) > 1:
     {
         const int lid = (int)get_local_id(0);
         ${scratch}[lid] = ${v};
         barrier(CLK_LOCAL_MEM_FENCE);
-<%    n = WG %>\
+<%    n = span or WG %>\
 %   while n > 1:
 <%      half = (n + 1) // 2 %>\
-        if (lid < ${n - half}) {
+        if (${f"(lid & {span - 1})" if span else "lid"} < ${n - half}) {
             const ${type} a = ${scratch}[lid], b = ${scratch}[lid + ${half}];
             ${scratch}[lid] = ${combine};
         }
         barrier(CLK_LOCAL_MEM_FENCE);
 <%      n = half %>\
 %   endwhile
-        ${v} = ${scratch}[0];
+        ${v} = ${scratch}[${f"lid & ~{span - 1}" if span else "0"}];
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 % endif
@@ -48,6 +50,14 @@ typedef ${"long" if ctype in ("double", "long") else "int"}16 IV;
     same = dtype in ("f16", "bf16") or {"f32": "float", "f64": "double", "i32": "int", "i64": "long"}.get(dtype) == ctype
 %>\
 #define VLOAD(p) ${load if same else f"convert_{ctype}16({load})"}
+% if dtype == "bf16":
+static ushort16 to_bf16_v(const float16 v)
+{
+    const uint16 u = as_uint16(v);
+    return convert_ushort16((v != v) ? ((u >> 16) | 0x40u) : ((u + 0x7fffu + ((u >> 16) & 1u)) >> 16));
+}
+% endif
+#define VSTORE(v, p) ${{"f16": "vstore_half16_rte(v, 0, (__global half *)(p))", "bf16": "vstore16(to_bf16_v(v), 0, p)"}.get(dtype, "vstore16(v, 0, p)")}
 </%def>
 
 ## to = v_0 (+) ... (+) v_15; join is a function of two scalars, so the tree is spelled out.

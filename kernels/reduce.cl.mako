@@ -8,11 +8,13 @@
  * Defines   dtype; op; compute (code values are reduced in); outs (codes of the outputs); kept, reduced (numbers of
  *           merged axes); states (members of a state); partial (store the states, not the results); planes (codes of states)
  *           engine  vector  last axis reduced: a work-item per output, 16 lanes along the axis (CPUs)
- *                   group   last axis reduced: a work-group per output; flat if runs are shorter than the group
+ *                   group   last axis reduced: `span` work-items per output; flat if runs are shorter than that
  *                   lanes   a work-item per W neighbouring outputs; for W = 1 any axis may be last
  *                   combine a work-group per output merges its slices
- * Tunables  WG; W; chunk (an argument: outputs, or blocks of W, that a work-item owns; 1 on GPUs)
- * Launch    vector, lanes: grid ceil(n * slices / W / chunk).   group, combine: a group per output (and slice)
+ * Tunables  WG; span (a power of two); W; chunk (an argument: outputs, or blocks of W, that a work-item owns; 1 on GPUs)
+ * Launch    vector, lanes: grid ceil(n * slices / W / chunk).   combine: a group per output
+ *           group: WG / span outputs (or slices of one) per group; work-items past the last one repeat it and store
+ *           nothing, for all must reach the barriers
  * Notes     byte floor: every element of x is read from memory once (the second visit finds it in the first-level
  *           cache), every result written once; slices add 2/4096 of x at most. Sums go through accumulators that
  *           are emptied every piece, so their error grows with n / 4096, not with n
@@ -25,7 +27,7 @@
     floating = compute in ("f32", "f64")
     ctype = {"f64": "double", "f32": "float", "i64": "long", "i32": "int"}[compute]
     least, most = ("-INFINITY", "INFINITY") if floating else (ctype.upper() + "_MIN", ctype.upper() + "_MAX")
-    larger, smaller = ("(a > b) | (a != a) ? a : b", "(a < b) | (a != a) ? a : b") if floating else ("max(a, b)", "min(a, b)")
+    larger, smaller = ("((a > b) | (a != a)) ? a : b", "((a < b) | (a != a)) ? a : b") if floating else ("max(a, b)", "min(a, b)")
     kind = {"max": "arg", "min": "arg", "argmax": "arg", "argmin": "arg", "std": "var"}.get(op, op)
     two = kind in ("var", "logsumexp", "arg") or (kind in ("prod", "amax", "amin") and states > 1)
     down = op in ("min", "argmin")
@@ -50,11 +52,11 @@
     # the second visit, knowing a: the same three things, for a result of type R
     SECOND = {
         "prod": (lambda t: f"x == ({t})(0) ? ({t})(1) : ({t})(0)", "0", "a + b"),
-        "amax": (lambda t: f"x == ({t})(a) ? ({t})(1) : ({t})(0)", "0", "a + b"),
-        "amin": (lambda t: f"x == ({t})(a) ? ({t})(1) : ({t})(0)", "0", "a + b"),
-        "var": (lambda t: f"(x - ({t})(a)) * (x - ({t})(a))", "0", "a + b"),
-        "logsumexp": (lambda t: f"exp(x - ({t})(a))", "0", "a + b"),
-        "arg": (lambda t: f"(x == ({t})(a)) | (x != x) ? at : ({t.replace('T', 'I')})(NOWHERE)", "NOWHERE", "min(a, b)"),
+        "amax": (lambda t: f"x == a ? ({t})(1) : ({t})(0)", "0", "a + b"),
+        "amin": (lambda t: f"x == a ? ({t})(1) : ({t})(0)", "0", "a + b"),
+        "var": (lambda t: f"(x - a) * (x - a)", "0", "a + b"),
+        "logsumexp": (lambda t: f"exp(x - a)", "0", "a + b"),
+        "arg": (lambda t: f"((x == a) | (x != x)) ? at : ({t.replace('T', 'I')})(NOWHERE)", "NOWHERE", "min(a, b)"),
     }
     first, zero, combine = FIRST[kind]
     second, zero2, combine2 = SECOND[kind] if two else (None, None, None)
@@ -71,7 +73,7 @@
     tail = [f"const {ctype} u", "const index_t n", "const index_t slices", "const index_t chunk"]
     arguments = [*stores, *tail, "const index_t count"] + [f"const index_t {a}" for a in axes]
     last = f"rs{reduced - 1}" if engine == "lanes" else "1"
-    PIECE = (32 if engine == "lanes" else 2048) if two else (512 if engine == "lanes" else 4096)
+    PIECE = (64 if engine == "lanes" else 2048) if two else (512 if engine == "lanes" else 4096)
 %>
 typedef ${ctype} T;
 typedef ${"long" if ctype in ("double", "long") else "int"} I;
@@ -92,12 +94,12 @@ static ${t} first${suffix}(const ${t} x, const T u) { return ${first(t)}; }
 static ${t} join${suffix}(const ${t} a, const ${t} b) { return ${combine}; }
 % if two:
 <%      r = i if kind == "arg" else t %>\
-static ${r} second${suffix}(const ${t} x, const T a, const ${i} at) { return ${second(t)}; }
+static ${r} second${suffix}(const ${t} x, const ${t} a, const ${i} at) { return ${second(t)}; }
 static ${r} join2${suffix}(const ${r} a, const ${r} b) { return ${combine2}; }
 % endif
 </%def>
 ${functions("", "T", "I")}
-% if engine == "vector":
+% if engine == "vector" or W > 1:
 ${reduce.vectors(dtype, ctype)}
 ${functions("_v", "TV", "IV")}
 % endif
@@ -239,7 +241,7 @@ void vector(__global const real *restrict x, ${", ".join(arguments)})
                 ${v} b0 = (${v})(${zero2});
                 const IV lane = (IV)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
                 for (; t + 16 <= m; t += 16)
-                    b0 = join2_v(b0, second_v(VLOAD(p + t), shift, lane + (IV)((I)t)));
+                    b0 = join2_v(b0, second_v(VLOAD(p + t), (TV)(shift), lane + (IV)((I)t)));
         ${reduce.fold("b", "b0", "join2")}
             }
             for (; t < m; ++t)
@@ -256,40 +258,58 @@ __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void group(__global const real *restrict x, ${", ".join(arguments)})
 {
 ${reduce.scratch("scratch", "state", WG)}
-    const int lid = (int)get_local_id(0);
-    const index_t q = (index_t)get_group_id(0);
-    const index_t base = KEPT(q % n);
+    const int lid = (int)get_local_id(0) & ${span - 1};
+    const index_t mine = (index_t)get_group_id(0) * ${WG // span} + (index_t)get_local_id(0) / ${span};
+    const index_t q = min(mine, n * slices - 1), base = KEPT(q % n);
     state s = nothing();
 <%call expr="pieces('base', 'q / n')">
             T a = ${zero};
             index_t t = lid;
-            for (; t + ${3 * WG} < m; t += ${4 * WG})
-                a = join(a, join(join(first((T)LOAD(p, ${at.format("t")}), u), first((T)LOAD(p, ${at.format(f"t + {WG}")}), u)),
-                                 join(first((T)LOAD(p, ${at.format(f"t + {2 * WG}")}), u), first((T)LOAD(p, ${at.format(f"t + {3 * WG}")}), u))));
-            for (; t < m; t += ${WG})
+            for (; t + ${3 * span} < m; t += ${4 * span})
+                a = join(a, join(join(first((T)LOAD(p, ${at.format("t")}), u), first((T)LOAD(p, ${at.format(f"t + {span}")}), u)),
+                                 join(first((T)LOAD(p, ${at.format(f"t + {2 * span}")}), u), first((T)LOAD(p, ${at.format(f"t + {3 * span}")}), u))));
+            for (; t < m; t += ${span})
                 a = join(a, first((T)LOAD(p, ${at.format("t")}), u));
 % if not two:
             s.a = join(s.a, a);
 % else:
             if (lid < m) {
-                const index_t mine = (m - lid + ${WG - 1}) / ${WG};
+                const index_t mine = (m - lid + ${span - 1}) / ${span};
 %   if kind == "var":
                 a /= (T)mine;
 %   endif
                 const T shift = SHIFT(a);
                 R b = ${zero2};
-                for (t = lid; t < m; t += ${WG})
+                for (t = lid; t < m; t += ${span})
                     b = join2(b, second((T)LOAD(p, ${at.format("t")}), shift, (I)t));
                 s = merge(s, piece(a, b, r, mine));
             }
 % endif
 </%call>
-${reduce.group("s", "scratch", "merge(a, b)", WG, "state")}
-    if (lid == 0) {
+${reduce.group("s", "scratch", "merge(a, b)", WG, "state", span)}
+    if (lid == 0 && mine < n * slices) {
 ${store("q")}
     }
 }
 % else:
+## Visit the W neighbours 16 at a time, then one by one; the body is emitted for each with its suffix.
+<%def name="columns()">
+                int l = 0;
+%   if W > 1:
+                for (; l + 16 <= width; l += 16) {
+${caller.body("_v")}
+                }
+%   endif
+                for (; l < width; ++l) {
+${caller.body("")}
+                }
+</%def>
+#define ELEMENT(i) ((T)LOAD(p, i))
+#define GET(a) ((a)[l])
+#define PUT(a, v) ((a)[l] = (v))
+#define ELEMENT_v(i) VLOAD(p + (i))
+#define GET_v(a) vload16(0, (a) + l)
+#define PUT_v(a, v) vstore16(v, 0, (a) + l)
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void lanes(__global const real *restrict x, ${", ".join(arguments)})
 {
@@ -310,27 +330,36 @@ void lanes(__global const real *restrict x, ${", ".join(arguments)})
             for (int l = 0; l < ${W}; ++l)
                 a[l] = ${zero};
             index_t t = 0;
-            for (; t + 4 <= m; t += 4)
-                for (int l = 0; l < width; ++l)
-                    a[l] = join(a[l], join(join(first((T)LOAD(p, t * step + l), u), first((T)LOAD(p, (t + 1) * step + l), u)),
-                                           join(first((T)LOAD(p, (t + 2) * step + l), u), first((T)LOAD(p, (t + 3) * step + l), u))));
-            for (; t < m; ++t)
-                for (int l = 0; l < width; ++l)
-                    a[l] = join(a[l], first((T)LOAD(p, t * step + l), u));
+            for (; t + 4 <= m; t += 4) {
+<%call expr="columns()" args="v">
+<%              x = [f"first{v}(ELEMENT{v}((t + {k}) * step + l), u)" for k in range(4)] %>\
+                    PUT${v}(a, join${v}(GET${v}(a), join${v}(join${v}(${x[0]}, ${x[1]}),
+                                                       join${v}(${x[2]}, ${x[3]}))));
+</%call>
+            }
+            for (; t < m; ++t) {
+<%call expr="columns()" args="v">
+                    PUT${v}(a, join${v}(GET${v}(a), first${v}(ELEMENT${v}(t * step + l), u)));
+</%call>
+            }
 % if not two:
             for (int l = 0; l < width; ++l)
                 s[l].a = join(s[l].a, a[l]);
 % else:
+            T shift[${W}];
             R b[${W}];
             for (int l = 0; l < ${W}; ++l) {
 %   if kind == "var":
                 a[l] /= (T)m;
 %   endif
+                shift[l] = SHIFT(a[l]);
                 b[l] = ${zero2};
             }
-            for (t = 0; t < m; ++t)
-                for (int l = 0; l < width; ++l)
-                    b[l] = join2(b[l], second((T)LOAD(p, t * step + l), SHIFT(a[l]), (I)t));
+            for (t = 0; t < m; ++t) {
+<%call expr="columns()" args="v">
+                    PUT${v}(b, join2${v}(GET${v}(b), second${v}(ELEMENT${v}(t * step + l), GET${v}(shift), ${"(IV)((I)t)" if v else "(I)t"})));
+</%call>
+            }
             for (int l = 0; l < width; ++l)
                 s[l] = merge(s[l], piece(a[l], b[l], r, m));
 % endif

@@ -71,6 +71,7 @@ class Engine(NamedTuple):
     name: str
     WG: int
     W: int
+    span: int  # work-items that share an output
     least: int  # elements of a slice
     enough: int  # work-items (vector, lanes) or work-groups (group) that keep a device busy
 
@@ -127,8 +128,8 @@ def _plan(
     units = -(-inner // engine.W) * (n // inner) * cut
     chunk = 1 if engine.name == "group" else _chunk(rt, units, n * problem.length)
     kernel = rt.kernel("reduce", engine.name, {
-        **defines, "engine": engine.name, "WG": engine.WG, "W": engine.W, "partial": cut > 1,
-        "outs": between if cut > 1 else codes, "flat": problem.reduced[-1][0] < 4 * engine.WG < problem.length,
+        **defines, "engine": engine.name, "WG": engine.WG, "W": engine.W, "span": engine.span, "partial": cut > 1,
+        "outs": between if cut > 1 else codes, "flat": problem.reduced[-1][0] < 4 * engine.span < problem.length,
     })  # fmt: skip
     tail = [
         n,
@@ -137,13 +138,13 @@ def _plan(
         problem.length,
         *(v for axis in (*problem.kept, *problem.reduced) for v in axis),
     ]
-    items = units * engine.WG if engine.name == "group" else _rounded(-(-units // chunk), engine.WG)
+    items = _rounded(-(-units // chunk) * engine.span, engine.WG)
     passes = [(kernel, (items,), (engine.WG,), tail)]
     if cut > 1:
         wg = min(64, rt.wg)
         chunk = 1 if wg > 1 else _chunk(rt, n, n * cut)
         kernel = rt.kernel("reduce", "combine", {
-            **defines, "engine": "combine", "WG": wg, "W": 1, "partial": False, "flat": False, "outs": codes,
+            **defines, "engine": "combine", "WG": wg, "W": 1, "span": 1, "partial": False, "flat": False, "outs": codes,
         })  # fmt: skip
         passes.append((kernel, (-(-n // chunk) * wg,), (wg,), [n, cut, chunk]))
     return passes, tuple(Spec((cut, n), k) for k in kinds) if cut > 1 else ()
@@ -163,18 +164,23 @@ def _chunk(rt: Runtime, units: int, elements: int) -> int:
 
 def _vector(rt: Runtime, problem: Problem) -> Engine:
     if problem.inner_reduced:
-        return Engine("vector", 1, 1, 8192, 128)
-    return Engine("lanes", 1, 128, 8192, 128)
+        return Engine("vector", 1, 1, 1, 8192, 128)
+    return Engine("lanes", 1, 128, 1, 8192, 128)
+
+
+def shared(info: DeviceInfo, length: int) -> tuple[int, int]:
+    """(work-group size, work-items per row) for rows of `length` elements, read next to each other."""
+    wg = min(256 if length >= 1024 else 64, 1 << info.max_group.bit_length() - 1)
+    return wg, min(wg, 1 << (length - 1).bit_length())
 
 
 def _group(rt: Runtime, problem: Problem) -> Engine:
-    return Engine(
-        "group", min(256 if problem.length >= 1024 else 64, rt.info.max_group), 1, 4096, 1024
-    )
+    wg, span = shared(rt.info, problem.length)
+    return Engine("group", wg, 1, span, 4096, 1024 * wg // span)
 
 
 def _serial(rt: Runtime, problem: Problem) -> Engine:
-    return Engine("lanes", rt.wg, 1, 64, 1 << 16)
+    return Engine("lanes", rt.wg, 1, 1, 64, 1 << 16)
 
 
 def _is_cpu(problem: Problem, info: DeviceInfo) -> bool:
@@ -182,7 +188,7 @@ def _is_cpu(problem: Problem, info: DeviceInfo) -> bool:
 
 
 def _is_row(problem: Problem, info: DeviceInfo) -> bool:
-    return problem.inner_reduced and problem.length >= 32
+    return problem.inner_reduced and problem.length > 1
 
 
 _NAMES = (

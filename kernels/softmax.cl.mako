@@ -1,0 +1,248 @@
+/* softmax — softmax and log-softmax along one axis, and their gradients, in one launch each.
+ *
+ * Computes  softmax          y = exp(x - max x) / sum exp(x - max x)
+ *           log_softmax      y = x - max x - log(sum exp(x - max x))
+ *           softmax_grad     dx = y * (g - sum g * y)           g, y given
+ *           log_softmax_grad dx = g - exp(y) * sum g
+ * Layout    arrays are (outer, n, inner), row-major; the axis is the middle one
+ * Defines   dtype; op (one of the above)
+ *           engine  vector  inner is 1: a work-item per row, 16 lanes along it (CPUs)
+ *                   group   inner is 1: `span` work-items per row. held > 0: each keeps that many elements in
+ *                           registers; else rows are read twice, maximum and sum found in one visit
+ *                   lanes   a work-item per W neighbouring columns
+ *           stash   (vector, lanes) exponentials wait in y for their sum; half types would round them
+ * Tunables  WG; span (a power of two); W; chunk (an argument: rows, or blocks of W, of a work-item; 1 on GPUs)
+ * Launch    vector, lanes: grid ceil(rows or blocks / chunk).   group: WG / span rows per group; work-items past the
+ *           last row compute it again and store nothing, for all must reach the barriers
+ * Notes     byte floor: operands read once, result written once. vector and lanes visit a row or block up to three
+ *           times, in cache while it fits; group reads once if held. NaN and infinite maxima give NaN, as in torch
+ * Source    Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
+ */
+<%namespace name="reduce" file="_reduce.cl.mako"/>
+<%
+    T = "double" if dtype == "f64" else "float"
+    grad = op in ("softmax_grad", "log_softmax_grad")
+    arrays = ["g", "y"] if grad else ["x"]
+    out = "dx" if grad else "y"
+    # t: what is summed; last: the result; s: the sum after it went through `settle`
+    TERM = {"softmax": "exp(x - top)", "log_softmax": "exp(x - top)", "softmax_grad": "g * y", "log_softmax_grad": "g"}[op]
+    LAST = {"softmax": "exp(x - top) * s", "log_softmax": "x - top - s", "softmax_grad": "y * (g - s)",
+            "log_softmax_grad": "g - exp(y) * s"}[op]
+    SETTLE = {"softmax": "1 / s", "log_softmax": "log(s)"}.get(op, "s")
+    larger = "((a > b) | (a != a)) ? a : b"
+    given = lambda v, i: ", ".join(f"ELEMENT{v}({a}, {i})" for a in arrays)
+    pointers = ", ".join(f"__global const real *restrict p_{a}" for a in arrays) + f", __global real *restrict p_{out}"
+    PIECE = 4096
+%>
+typedef ${T} T;
+
+<%def name="functions(v, t)">
+<%  operands = ", ".join(f"const {t} {a}" for a in arrays) %>\
+static ${t} term${v}(${operands}, const ${t} top) { return ${TERM}; }
+static ${t} last${v}(${operands}, const ${t} top, const ${t} s) { return ${LAST}; }
+static ${t} larger${v}(const ${t} a, const ${t} b) { return ${larger}; }
+static ${t} plus${v}(const ${t} a, const ${t} b) { return a + b; }
+</%def>
+${functions("", "T")}
+static T settle(const T s) { return ${SETTLE}; }
+#define ELEMENT(a, i) ((T)LOAD(p_##a, i))
+#define RESULT(i, v) STORE(p_${out}, i, v)
+% if engine == "vector" or (engine == "lanes" and W > 1):
+${reduce.vectors(dtype, T)}
+${functions("_v", "TV")}
+#define ELEMENT_v(a, i) VLOAD(p_##a + (i))
+#define RESULT_v(i, v) VSTORE(v, p_${out} + (i))
+% endif
+
+% if engine == "vector":
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void vector(${pointers}, const index_t rows, const index_t n, const index_t chunk)
+{
+    const index_t from = (index_t)get_global_id(0) * chunk, to = min(from + chunk, rows);
+    for (index_t row = from; row < to; ++row) {
+        const index_t at = row * n, end = at + n;
+        T top = -INFINITY, s = 0;
+        index_t i = at;
+% if not grad:
+        if (n >= 16) {
+            TV t0 = (TV)(-INFINITY), t1 = t0;
+            for (; i + 32 <= end; i += 32) {
+                t0 = larger_v(t0, ELEMENT_v(x, i));
+                t1 = larger_v(t1, ELEMENT_v(x, i + 16));
+            }
+            for (; i + 16 <= end; i += 16)
+                t0 = larger_v(t0, ELEMENT_v(x, i));
+            t0 = larger_v(t0, t1);
+    ${reduce.fold("top", "t0", "larger")}
+        }
+        for (; i < end; ++i)
+            top = larger(top, ELEMENT(x, i));
+        i = at;
+% endif
+        for (index_t stop = at; i < end;) {
+            stop = min(stop + ${PIECE}, end);
+            T part = 0;
+            if (stop - i >= 16) {
+                TV s0 = (TV)(0), s1 = s0;
+                for (; i + 32 <= stop; i += 32) {
+                    const TV e0 = term_v(${given("_v", "i")}, (TV)(top)), e1 = term_v(${given("_v", "i + 16")}, (TV)(top));
+% if stash:
+                    RESULT_v(i, e0);
+                    RESULT_v(i + 16, e1);
+% endif
+                    s0 += e0;
+                    s1 += e1;
+                }
+                s0 += s1;
+    ${reduce.fold("part", "s0", "plus")}
+            }
+            for (; i < stop; ++i) {
+                const T e = term(${given("", "i")}, top);
+% if stash:
+                RESULT(i, e);
+% endif
+                part += e;
+            }
+            s += part;
+        }
+        s = settle(s);
+        i = at;
+% for v, step in (("_v", 16), ("", 1)):
+<%          splat = "(TV)" if v else "" %>\
+        for (; i + ${step} <= end; i += ${step})
+%   if stash:
+            RESULT${v}(i, ${f"VLOAD(p_{out} + i)" if v else f"LOAD(p_{out}, i)"} * s);
+%   else:
+            RESULT${v}(i, last${v}(${given(v, "i")}, ${splat}(top), ${splat}(s)));
+%   endif
+% endfor
+    }
+}
+% elif engine == "group":
+% if not grad and not held:
+typedef struct { T top, s; } state;
+/* Under a maximum of -inf the sum is 0, and must not be scaled by exp(-inf + inf). */
+static state merge(const state a, const state b)
+{
+    const T top = larger(a.top, b.top);
+    const state both = {top, (a.s == 0 ? 0 : a.s * exp(a.top - top)) + (b.s == 0 ? 0 : b.s * exp(b.top - top))};
+    return both;
+}
+% endif
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void group(${pointers}, const index_t rows, const index_t n, const index_t chunk)
+{
+${reduce.scratch("scratch", "T" if grad or held else "state", WG)}
+    const int lane = (int)get_local_id(0) & ${span - 1};
+    const index_t mine = (index_t)get_group_id(0) * ${WG // span} + (index_t)get_local_id(0) / ${span};
+    const index_t at = min(mine, rows - 1) * n;
+    T top = -INFINITY, s = 0;
+% if held:
+%   for k in range(held):
+    const int in${k} = lane + ${k * span} < n;
+    const index_t i${k} = at + (in${k} ? lane + ${k * span} : 0);
+%     for a in arrays:
+    const T ${a}${k} = ELEMENT(${a}, i${k});
+%     endfor
+%   endfor
+%   if not grad:
+%     for k in range(held):
+    top = larger(top, x${k});
+%     endfor
+${reduce.group("top", "scratch", "larger(a, b)", WG, "T", span)}
+%   endif
+%   for k in range(held):
+    s += in${k} ? term(${", ".join(f"{a}{k}" for a in arrays)}, top) : 0;
+%   endfor
+${reduce.group("s", "scratch", "a + b", WG, "T", span)}
+    s = settle(s);
+%   for k in range(held):
+    if (in${k} && mine < rows)
+        RESULT(i${k}, last(${", ".join(f"{a}{k}" for a in arrays)}, top, s));
+%   endfor
+% else:
+%   if grad:
+    for (index_t k = lane; k < n; k += ${span})
+        s += term(${given("", "at + k")}, top);
+${reduce.group("s", "scratch", "a + b", WG, "T", span)}
+%   else:
+    state own = {-INFINITY, 0};
+    for (index_t k = lane; k < n; k += ${8 * span}) {
+        const index_t stop = min(k + ${8 * span}, n);
+        state next = {-INFINITY, 0};
+        for (index_t j = k; j < stop; j += ${span})
+            next.top = larger(next.top, ELEMENT(x, at + j));
+        for (index_t j = k; j < stop && next.top != -INFINITY; j += ${span})
+            next.s += term(ELEMENT(x, at + j), next.top);
+        own = merge(own, next);
+    }
+${reduce.group("own", "scratch", "merge(a, b)", WG, "state", span)}
+    top = own.top;
+    s = own.s;
+%   endif
+    s = settle(s);
+    if (mine < rows)
+        for (index_t k = lane; k < n; k += ${span})
+            RESULT(at + k, last(${given("", "at + k")}, top, s));
+% endif
+}
+% else:
+## Visit the W neighbours 16 at a time, then one by one; the body is emitted for each with its suffix.
+<%def name="columns()">
+                int l = 0;
+%   if W > 1:
+                for (; l + 16 <= width; l += 16) {
+${caller.body("_v")}
+                }
+%   endif
+                for (; l < width; ++l) {
+${caller.body("")}
+                }
+</%def>
+#define GET(a) ((a)[l])
+#define PUT(a, v) ((a)[l] = (v))
+#define GET_v(a) vload16(0, (a) + l)
+#define PUT_v(a, v) vstore16(v, 0, (a) + l)
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void lanes(${pointers}, const index_t outer, const index_t n, const index_t inner, const index_t chunk)
+{
+    const index_t blocks = (inner + ${W - 1}) / ${W};
+    const index_t from = (index_t)get_global_id(0) * chunk, to = min(from + chunk, outer * blocks);
+    for (index_t q = from; q < to; ++q) {
+        const index_t column = q % blocks * ${W}, at = q / blocks * n * inner + column, end = at + n * inner;
+        const int width = ${f"(int)min((index_t){W}, inner - column)" if W > 1 else "1"};
+        T top[${W}], s[${W}];
+        for (int l = 0; l < ${W}; ++l) {
+            top[l] = -INFINITY;
+            s[l] = 0;
+        }
+% if not grad:
+        for (index_t i = at; i < end; i += inner) {
+<%call expr="columns()" args="v">
+                    PUT${v}(top, larger${v}(GET${v}(top), ELEMENT${v}(x, i + l)));
+</%call>
+        }
+% endif
+        for (index_t i = at; i < end; i += inner) {
+<%call expr="columns()" args="v">
+                    const ${"TV" if v else "T"} e = term${v}(${given(v, "i + l")}, GET${v}(top));
+%   if stash:
+                    RESULT${v}(i + l, e);
+%   endif
+                    PUT${v}(s, GET${v}(s) + e);
+</%call>
+        }
+        for (int l = 0; l < ${W}; ++l)
+            s[l] = settle(s[l]);
+        for (index_t i = at; i < end; i += inner) {
+<%call expr="columns()" args="v">
+%   if stash:
+                    RESULT${v}(i + l, ${f"VLOAD(p_{out} + i + l)" if v else f"LOAD(p_{out}, i + l)"} * GET${v}(s));
+%   else:
+                    RESULT${v}(i + l, last${v}(${given(v, "i + l")}, GET${v}(top), GET${v}(s)));
+%   endif
+</%call>
+        }
+    }
+}
+% endif

@@ -1,0 +1,117 @@
+"""Host side of kernels/softmax.cl.mako: rows along the last axis, columns along any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from math import prod
+from typing import Any, NamedTuple
+
+from ...dtypes import DType
+from .algorithms import Algorithm, always, choose
+from .discovery import DeviceInfo
+from .reduce import shared
+from .runtime import Buffer, Runtime
+
+_HELD = 16  # elements of a row that a work-item keeps in registers
+_CACHED = 1 << 18  # elements of a block of columns that stay in a core's cache between visits
+_PLANS = 4096  # remembered; a plan is small, and shapes repeat
+
+
+class Problem(NamedTuple):
+    """An array seen as (outer, n, inner); the middle axis sums to one."""
+
+    outer: int
+    n: int
+    inner: int
+
+
+def softmax(op: str) -> Callable[..., None]:
+    """The launcher of one op of the family."""
+
+    def launch(rt: Runtime, *arrays: Buffer, axis: int) -> None:
+        shape = arrays[-1].shape
+        if arrays[-1].size:
+            n = shape[axis] if shape else 1
+            problem = Problem(prod(shape[:axis]), n, prod(shape[axis + 1 :]))
+            choose(op, ALGORITHMS[op], problem, rt.info).launch(rt, op, problem, arrays)
+
+    return launch
+
+
+def _run(
+    plan: Callable[..., Any], rt: Runtime, op: str, problem: Problem, arrays: tuple[Buffer, ...]
+) -> None:
+    kernel, grid, group, tail = plan(rt, op, problem, arrays[-1].dtype)
+    rt.enqueue(kernel, grid, group, [*(a.mem for a in arrays), *tail])
+
+
+def _defines(op: str, problem: Problem, kind: DType, **more: Any) -> dict[str, Any]:
+    return {"op": op, "dtype": kind.code, "wide": prod(problem) >= 2**31, "stash": False, "span": 1,
+            "held": 0, "W": 1, **more}  # fmt: skip
+
+
+@lru_cache(maxsize=_PLANS)
+def _vector(rt: Runtime, op: str, problem: Problem, kind: DType) -> Any:
+    stash = op == "softmax" and kind.itemsize >= 4
+    outer, n, inner = problem
+    if inner == 1:
+        chunk = _chunk(rt, outer, n)
+        defines = _defines(op, problem, kind, engine="vector", WG=1, stash=stash)
+        kernel = rt.kernel("softmax", "vector", defines)
+        return kernel, (-(-outer // chunk),), (1,), (outer, n, chunk)
+    width = 128
+    while width > 16 and width * n > _CACHED:
+        width //= 2
+    blocks = outer * -(-inner // width)
+    chunk = _chunk(rt, blocks, n * min(width, inner))
+    defines = _defines(op, problem, kind, engine="lanes", WG=1, W=width, stash=stash)
+    kernel = rt.kernel("softmax", "lanes", defines)
+    return kernel, (-(-blocks // chunk),), (1,), (outer, n, inner, chunk)
+
+
+@lru_cache(maxsize=_PLANS)
+def _group(rt: Runtime, op: str, problem: Problem, kind: DType) -> Any:
+    wg, span = shared(rt.info, problem.n)
+    held = 1 << (-(-problem.n // span) - 1).bit_length()
+    defines = _defines(
+        op, problem, kind, engine="group", WG=wg, span=span, held=held if held <= _HELD else 0
+    )
+    kernel = rt.kernel("softmax", "group", defines)
+    return kernel, (-(-problem.outer * span // wg) * wg,), (wg,), (problem.outer, problem.n, 1)
+
+
+@lru_cache(maxsize=_PLANS)
+def _serial(rt: Runtime, op: str, problem: Problem, kind: DType) -> Any:
+    outer, n, inner = problem
+    chunk = _chunk(rt, outer * inner, n)
+    kernel = rt.kernel("softmax", "lanes", _defines(op, problem, kind, engine="lanes", WG=rt.wg))
+    items = -(-outer * inner // chunk)
+    return kernel, (-(-items // rt.wg) * rt.wg,), (rt.wg,), (outer, n, inner, chunk)
+
+
+def _chunk(rt: Runtime, units: int, elements: int) -> int:
+    """Units of `elements` each for one work-item: on a CPU enough to outweigh its start."""
+    if rt.info.kind != "cpu":
+        return 1
+    return max(1, min(-(-units // (4 * rt.info.compute_units)), 4096 // elements))
+
+
+def _is_cpu(problem: Problem, info: DeviceInfo) -> bool:
+    return info.kind == "cpu"
+
+
+def _is_row(problem: Problem, info: DeviceInfo) -> bool:
+    return problem.inner == 1 and problem.n > 1
+
+
+_NAMES = ("softmax", "log_softmax", "softmax_grad", "log_softmax_grad")
+ALGORITHMS = {
+    op: [
+        Algorithm("vector", _is_cpu, partial(_run, _vector)),  # 16 or more lanes of one work-item
+        Algorithm("group", _is_row, partial(_run, _group)),  # work-items share a row
+        Algorithm("serial", always, partial(_run, _serial)),  # a work-item per row or column
+    ]
+    for op in _NAMES
+}
+IMPLEMENTATIONS = {op: softmax(op) for op in _NAMES}

@@ -1,0 +1,58 @@
+"""Softmax, log-softmax and softmin along one axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import T, apply
+from ..errors import DTypeError
+from ..op import Op
+from ..shapes import Spec, normalize_axis
+from .elementwise import cast, neg
+from .movement import operand
+
+
+def softmax(input: T, dim: int | None = None, dtype: Any = None) -> T:
+    """exp(input) / sum(exp(input)) along `dim`, relative to the maximum, so nothing overflows.
+
+    dim None is torch's rule: 0 for tensors of 0, 1 and 3 axes, else 1. `dtype`: convert input first.
+    Raises DTypeError for integers, IndexOutOfRangeError for an axis input has not.
+    """
+    return _along("softmax", SOFTMAX, input, dim, dtype)
+
+
+def log_softmax(input: T, dim: int | None = None, dtype: Any = None) -> T:
+    """log(softmax(input)) along `dim`, accurate where softmax is close to 0; arguments as softmax."""
+    return _along("log_softmax", LOG_SOFTMAX, input, dim, dtype)
+
+
+def softmin(input: T, dim: int | None = None, dtype: Any = None) -> T:
+    """softmax(-input) along `dim`; arguments as softmax."""
+    operand("softmin", input)
+    return _along("softmin", SOFTMAX, neg(input), dim, dtype)
+
+
+def _along(name: str, op: Op, x: Any, dim: int | None, dtype: Any) -> Any:
+    operand(name, x)
+    if dim is None:
+        dim = 0 if x.ndim in (0, 1, 3) else 1
+    axis = normalize_axis(name, dim, x.ndim)
+    return apply(op, x if dtype is None else cast(x, dtype), axis=axis)
+
+
+def _declare(name: str) -> Op:
+    grad = Op(f"{name}_grad", lambda g, y, *, axis: g)
+
+    def infer(x: Spec, *, axis: int) -> Spec:
+        if not x.dtype.is_floating_point:
+            raise DTypeError(f"{name}: expected a floating dtype, got {x.dtype}; pass dtype=")
+        return x
+
+    def vjp(g: Any, outs: Any, x: Any, *, needs: Any, axis: int) -> Any:
+        return (apply(grad, g, outs[0], axis=axis),)
+
+    return Op(name, infer, vjp)
+
+
+SOFTMAX = _declare("softmax")
+LOG_SOFTMAX = _declare("log_softmax")
