@@ -179,3 +179,7 @@ from .spatial import unfold as unfold
 from .subscript import getitem as getitem
 from .subscript import masked_select as masked_select
 from .subscript import setitem as setitem
+from .softmax import softmax as softmax
+from .softmax import log_softmax as log_softmax
+from .softmax import softmin as softmin
+from .scan import cumsum as cumsum
