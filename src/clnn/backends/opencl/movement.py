@@ -19,6 +19,7 @@ View = tuple[Shape, Shape, Shape]  # sizes, strides in x, strides in y
 _TILE_FROM = 8  # shorter axes would leave most of a tile empty
 
 
+@lru_cache(4096)
 def strides_of(shape: Shape) -> Shape:
     """Strides, in elements, of a contiguous array."""
     out, step = [], 1
