@@ -2,6 +2,10 @@
 
 __version__ = "0.1.0"
 
+from . import data as data
+from . import io as io
+from . import nn as nn
+from . import optim as optim
 from . import testing as testing
 from .autograd import enable_grad as enable_grad
 from .autograd import is_grad_enabled as is_grad_enabled
@@ -37,6 +41,8 @@ from .errors import OutOfMemoryError as OutOfMemoryError
 from .errors import SettingError as SettingError
 from .errors import ShapeError as ShapeError
 from .errors import UnsupportedOpError as UnsupportedOpError
+from .io import load as load
+from .io import save as save
 from .ops import abs as abs
 from .ops import adaptive_avg_pool1d as adaptive_avg_pool1d
 from .ops import adaptive_max_pool1d as adaptive_max_pool1d

@@ -144,7 +144,7 @@ def test_mistakes(make, match):
 def test_one_cycle_ends():
     optimizer = optimizers()[0]
     schedule = optim.OneCycleLR(optimizer, 0.1, total_steps=3)
-    schedule.step()
-    schedule.step()
-    with pytest.raises(SettingError, match="OneCycleLR: expected at most 3 steps, got step 3"):
+    for _ in range(3):  # a training loop steps once after each of its updates
+        schedule.step()
+    with pytest.raises(SettingError, match="OneCycleLR: expected at most 3 steps, got step 4"):
         schedule.step()

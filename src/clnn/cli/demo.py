@@ -17,8 +17,7 @@ from ..device import device as open_device
 from ..errors import ClnnError, SettingError
 from . import digits, picture
 
-EPOCHS = 12
-RTOL = 2e-2  # first-epoch losses: float32 rounding, amplified by the steps taken since
+RTOL = 1e-3  # first-epoch losses: float32 rounding, amplified by the steps taken since
 GOAL = 0.98
 
 
@@ -33,9 +32,18 @@ def register(
     parser = subparsers.add_parser("demo", help="train a network on real data", description=__doc__)
     parser.add_argument("name", choices=["digits"], help="which demo")
     parser.add_argument("--device", help="opencl:0, cuda:0, cpu, ... (default: the best there is)")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help="passes over the data (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and dropout (default %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("clnn-demo"), help="folder for model and picture")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=digits.EPOCHS,
+        help="passes over the data (default %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of weights, order and dropout (default %(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("clnn-demo"), help="folder for model and picture"
+    )
     return parser
 
 
@@ -46,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     device = open_device(args.device) if args.device else default_device()
     data = digits.load()
-    label = f"{device} ({device.info.name.strip()})" if device.info else f"{device} (NumPy reference)"
+    label = (
+        f"{device} ({device.info.name.strip()})" if device.info else f"{device} (NumPy reference)"
+    )
     console.print(f"Training a convolutional network on {len(data.train[1])} handwritten digits")
     console.print(f"device  [bold]{label}[/bold]", soft_wrap=True)
     start = time.perf_counter()
@@ -67,12 +77,16 @@ def run(args: argparse.Namespace) -> int:
             f"demo: expected the first epoch's losses to equal the reference's within {RTOL:.0e}, "
             f"got a difference of {worst:.1e}; please report the device {label}"
         )
-    if args.epochs >= EPOCHS and history.accuracy[-1] < GOAL:
-        raise DemoError(f"demo: expected an accuracy of at least {GOAL:.0%}, got {history.accuracy[-1]:.1%}")
+    if args.epochs >= digits.EPOCHS and history.accuracy[-1] < GOAL:
+        raise DemoError(
+            f"demo: expected an accuracy of at least {GOAL:.0%}, got {history.accuracy[-1]:.1%}"
+        )
     return 0
 
 
-def _train(console: Console, data: digits.Digits, device: Device, epochs: int, seed: int) -> digits.History:
+def _train(
+    console: Console, data: digits.Digits, device: Device, epochs: int, seed: int
+) -> digits.History:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("epoch", "mean loss", "test accuracy"):
         table.add_column(column, justify="right")
@@ -94,7 +108,11 @@ def _train(console: Console, data: digits.Digits, device: Device, epochs: int, s
 
 
 def _compare(
-    console: Console, data: digits.Digits, device: Device, args: argparse.Namespace, history: digits.History
+    console: Console,
+    data: digits.Digits,
+    device: Device,
+    args: argparse.Namespace,
+    history: digits.History,
 ) -> float:
     """Largest relative difference between the first epoch's losses here and on the NumPy reference."""
     if device.is_cpu():
@@ -102,7 +120,7 @@ def _compare(
         return 0.0
     per_epoch = digits.steps_per_epoch(data)
     with console.status(f"training one epoch on the NumPy reference to compare {per_epoch} losses"):
-        reference = digits.train(data, open_device("cpu"), epochs=1, seed=args.seed, schedule=args.epochs)
+        reference = digits.train(data, open_device("cpu"), epochs=1, seed=args.seed)
     here, there = np.array(history.losses[:per_epoch]), np.array(reference.losses)
     difference = np.abs(here - there) / np.abs(there)
     console.print(

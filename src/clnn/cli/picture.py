@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,10 @@ def draw(path: Path, data: digits.Digits, history: digits.History, *, title: str
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as exc:
-        raise SettingError("demo: expected matplotlib for the picture, got none; pip install 'clnn[demo]'") from exc
-    figure = Figure(figsize=(12, 5.2), layout="constrained")
+        raise SettingError(
+            "demo: expected matplotlib for the picture, got none; pip install 'clnn[demo]'"
+        ) from exc
+    figure: Any = Figure(figsize=(12, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.25))
     figure.suptitle(f"clnn: handwritten digits on {title}", fontsize=12)
@@ -42,6 +45,10 @@ def draw(path: Path, data: digits.Digits, history: digits.History, *, title: str
         axis.imshow(images[k, 0], cmap="gray_r")
         axis.set_axis_off()
         right_answer = history.predictions[k] == labels[k]
-        text = f"{history.predictions[k]}" if right_answer else f"{history.predictions[k]}, is {labels[k]}"
+        text = (
+            f"{history.predictions[k]}"
+            if right_answer
+            else f"{history.predictions[k]}, is {labels[k]}"
+        )
         axis.set_title(text, fontsize=9, color="#2a7f4f" if right_answer else "#c0392b", pad=2)
     figure.savefig(path, dpi=110)

@@ -52,7 +52,10 @@ def _parse(equation: str, operands: Sequence[Any]) -> tuple[list[list[Label]], l
         raise SettingError(f"einsum: expected an equation such as 'ij,jk->ik', got {equation!r}")
     if not operands or not all(isinstance(x, Variable) for x in operands):
         kinds = ", ".join(type(x).__name__ for x in operands) or "nothing"
-        raise DTypeError(f"einsum: expected Tensors after the equation, got {kinds}")
+        raise DTypeError(
+            f"einsum: expected Tensors after the equation, got {kinds}; "
+            "make a Tensor with clnn.tensor(array)"
+        )
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):

@@ -380,7 +380,8 @@ def clamp(input: T, min: Operand[T] | None = None, max: Operand[T] | None = None
 def cast(input: T, dtype: Any) -> T:
     """input converted to `dtype`; floats are cut off toward zero to become integers."""
     kind = as_dtype(dtype)
-    return input if input.dtype == kind else apply(CAST, input, dtype=kind)
+    same = isinstance(input, Variable) and input.dtype == kind
+    return input if same else apply(CAST, input, dtype=kind)
 
 
 def _infer_where(condition: Spec, a: Spec, b: Spec) -> Spec:

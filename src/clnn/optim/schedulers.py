@@ -258,8 +258,11 @@ class OneCycleLR(LRScheduler):
         return self._at(group)[0]
 
     def step(self) -> None:
-        """Count one step, set rates and momenta; raises SettingError past the end of the cycle."""
-        if self.last_epoch + 1 >= self.total_steps:
+        """Count one step, set rates and momenta; raises SettingError past the end of the cycle.
+
+        As in torch the step after the last update is allowed, so that a loop may end with it.
+        """
+        if self.last_epoch >= self.total_steps:
             raise SettingError(
                 f"OneCycleLR: expected at most {self.total_steps} steps, got step {self.last_epoch + 1}"
             )
