@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 
@@ -51,7 +52,12 @@ def rates(optimizer):
 @needs_torch
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
-@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+def label(value):
+    """An id without addresses, which differ between the processes of a parallel run."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=label)
 def test_as_torch(name, options, optimizer):
     more = {"momentum": 0.9} if optimizer == "SGD" else {}
     mine, theirs = optimizers(optimizer, **more)
@@ -88,7 +94,7 @@ def test_plateau_as_torch(options):
         assert rates(mine) == pytest.approx(rates(theirs), rel=1e-9)
 
 
-@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+@pytest.mark.parametrize(("name", "options"), CASES, ids=label)
 def test_a_saved_schedule_continues(name, options):
     whole, half = optimizers(momentum=0.9)[0], optimizers(momentum=0.9)[0]
     a = getattr(optim, name)(whole, **options)
