@@ -23,6 +23,7 @@ from .activation import softsign as softsign
 from .activation import tanh as tanh
 from .activation import tanhshrink as tanhshrink
 from .activation import threshold as threshold
+from .attention import scaled_dot_product_attention as scaled_dot_product_attention
 from .conv import conv1d as conv1d
 from .conv import conv2d as conv2d
 from .conv import conv_transpose1d as conv_transpose1d
@@ -171,6 +172,10 @@ from .reduce import std_mean as std_mean
 from .reduce import sum as sum
 from .reduce import var as var
 from .reduce import var_mean as var_mean
+from .scan import cumsum as cumsum
+from .softmax import log_softmax as log_softmax
+from .softmax import softmax as softmax
+from .softmax import softmin as softmin
 from .spatial import fold as fold
 from .spatial import interpolate as interpolate
 from .spatial import pixel_shuffle as pixel_shuffle
@@ -179,7 +184,3 @@ from .spatial import unfold as unfold
 from .subscript import getitem as getitem
 from .subscript import masked_select as masked_select
 from .subscript import setitem as setitem
-from .softmax import softmax as softmax
-from .softmax import log_softmax as log_softmax
-from .softmax import softmin as softmin
-from .scan import cumsum as cumsum
