@@ -55,6 +55,7 @@ from .ops import any as any
 from .ops import argmax as argmax
 from .ops import argmin as argmin
 from .ops import avg_pool1d as avg_pool1d
+from .ops import batch_norm as batch_norm
 from .ops import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from .ops import bmm as bmm
 from .ops import broadcast_to as broadcast_to
@@ -71,6 +72,7 @@ from .ops import conv_transpose2d as conv_transpose2d
 from .ops import cos as cos
 from .ops import cosine_embedding_loss as cosine_embedding_loss
 from .ops import cosine_similarity as cosine_similarity
+from .ops import cumsum as cumsum
 from .ops import div as div
 from .ops import dot as dot
 from .ops import dropout as dropout
@@ -88,19 +90,23 @@ from .ops import floor_divide as floor_divide
 from .ops import full_like as full_like
 from .ops import gather as gather
 from .ops import ge as ge
+from .ops import group_norm as group_norm
 from .ops import gt as gt
 from .ops import hardshrink as hardshrink
 from .ops import index_add as index_add
 from .ops import index_select as index_select
+from .ops import instance_norm as instance_norm
 from .ops import isfinite as isfinite
 from .ops import isinf as isinf
 from .ops import isnan as isnan
 from .ops import kl_div as kl_div
+from .ops import layer_norm as layer_norm
 from .ops import le as le
 from .ops import log as log
 from .ops import log1p as log1p
 from .ops import log2 as log2
 from .ops import log10 as log10
+from .ops import log_softmax as log_softmax
 from .ops import logical_and as logical_and
 from .ops import logical_not as logical_not
 from .ops import logical_or as logical_or
@@ -129,6 +135,8 @@ from .ops import ones_like as ones_like
 from .ops import outer as outer
 from .ops import pairwise_distance as pairwise_distance
 from .ops import permute as permute
+from .ops import pixel_shuffle as pixel_shuffle
+from .ops import pixel_unshuffle as pixel_unshuffle
 from .ops import pow as pow
 from .ops import prelu as prelu
 from .ops import prod as prod
@@ -138,6 +146,7 @@ from .ops import reciprocal as reciprocal
 from .ops import relu as relu
 from .ops import remainder as remainder
 from .ops import reshape as reshape
+from .ops import rms_norm as rms_norm
 from .ops import roll as roll
 from .ops import round as round
 from .ops import rsqrt as rsqrt
@@ -147,6 +156,7 @@ from .ops import selu as selu
 from .ops import sigmoid as sigmoid
 from .ops import sign as sign
 from .ops import sin as sin
+from .ops import softmax as softmax
 from .ops import split as split
 from .ops import sqrt as sqrt
 from .ops import square as square

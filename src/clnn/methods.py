@@ -45,6 +45,7 @@ class Methods(Variable):
     clamp = ops.clamp
     clone = ops.clone
     cos = ops.cos
+    cumsum = ops.cumsum
     div = ops.div
     dot = ops.dot
     eq = ops.eq
@@ -70,6 +71,7 @@ class Methods(Variable):
     log10 = ops.log10
     log1p = ops.log1p
     log2 = ops.log2
+    log_softmax = ops.log_softmax
     logical_and = ops.logical_and
     logical_not = ops.logical_not
     logical_or = ops.logical_or
@@ -109,6 +111,7 @@ class Methods(Variable):
     sigmoid = ops.sigmoid
     sign = ops.sign
     sin = ops.sin
+    softmax = ops.softmax
     split = ops.split
     sqrt = ops.sqrt
     square = ops.square
