@@ -55,67 +55,83 @@ ${functions("_v", "TV")}
 % endif
 
 % if engine == "vector":
+/* The last m < 16 elements of a row as a vector, and back: rows of ten classes are all tail. */
+static TV load_tail(__global const real *p, const int m)
+{
+    T v[16];
+    for (int k = 0; k < 16; ++k)
+        v[k] = k < m ? (T)LOAD(p, k) : ${"0" if grad else "-INFINITY"};
+    return vload16(0, v);
+}
+static void store_tail(const TV tail, __global real *p, const int m)
+{
+    T v[16];
+    vstore16(tail, 0, v);
+    for (int k = 0; k < m; ++k)
+        STORE(p, k, v[k]);
+}
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void vector(${pointers}, const index_t rows, const index_t n, const index_t chunk)
 {
     const index_t from = (index_t)get_global_id(0) * chunk, to = min(from + chunk, rows);
+    const int left = (int)(n % 16);
     for (index_t row = from; row < to; ++row) {
-        const index_t at = row * n, end = at + n;
+        const index_t at = row * n, end = at + n - left;
+% for a in arrays:
+        const TV ${a}_tail = load_tail(p_${a} + end, left);
+% endfor
         T top = -INFINITY, s = 0;
-        index_t i = at;
 % if not grad:
-        if (n >= 16) {
-            TV t0 = (TV)(-INFINITY), t1 = t0;
-            for (; i + 32 <= end; i += 32) {
-                t0 = larger_v(t0, ELEMENT_v(x, i));
-                t1 = larger_v(t1, ELEMENT_v(x, i + 16));
-            }
-            for (; i + 16 <= end; i += 16)
-                t0 = larger_v(t0, ELEMENT_v(x, i));
-            t0 = larger_v(t0, t1);
-    ${reduce.fold("top", "t0", "larger")}
+        TV t0 = x_tail, t1 = x_tail;
+        index_t j = at;
+        for (; j + 32 <= end; j += 32) {
+            t0 = larger_v(t0, ELEMENT_v(x, j));
+            t1 = larger_v(t1, ELEMENT_v(x, j + 16));
         }
-        for (; i < end; ++i)
-            top = larger(top, ELEMENT(x, i));
-        i = at;
+        if (j < end)
+            t0 = larger_v(t0, ELEMENT_v(x, j));
+        t0 = larger_v(t0, t1);
+${reduce.fold("top", "t0", "larger")}
 % endif
-        for (index_t stop = at; i < end;) {
-            stop = min(stop + ${PIECE}, end);
-            T part = 0;
-            if (stop - i >= 16) {
-                TV s0 = (TV)(0), s1 = s0;
-                for (; i + 32 <= stop; i += 32) {
-                    const TV e0 = term_v(${given("_v", "i")}, (TV)(top)), e1 = term_v(${given("_v", "i + 16")}, (TV)(top));
+        const TV e_tail = term_v(${", ".join(f"{a}_tail" for a in arrays)}, (TV)(top));
+        TV s0 = e_tail, s1 = (TV)(0);
+        for (index_t i = at; i < end;) {
+            const index_t stop = min(i + ${PIECE}, end);
+            for (; i + 32 <= stop; i += 32) {
+                const TV e0 = term_v(${given("_v", "i")}, (TV)(top)), e1 = term_v(${given("_v", "i + 16")}, (TV)(top));
 % if stash:
-                    RESULT_v(i, e0);
-                    RESULT_v(i + 16, e1);
+                RESULT_v(i, e0);
+                RESULT_v(i + 16, e1);
 % endif
-                    s0 += e0;
-                    s1 += e1;
-                }
-                s0 += s1;
+                s0 += e0;
+                s1 += e1;
+            }
+            if (i < stop) {
+                const TV e = term_v(${given("_v", "i")}, (TV)(top));
+% if stash:
+                RESULT_v(i, e);
+% endif
+                s0 += e;
+                i += 16;
+            }
+            s0 += s1;
+            T part;
     ${reduce.fold("part", "s0", "plus")}
-            }
-            for (; i < stop; ++i) {
-                const T e = term(${given("", "i")}, top);
-% if stash:
-                RESULT(i, e);
-% endif
-                part += e;
-            }
             s += part;
+            s0 = s1 = (TV)(0);
+        }
+        if (n < 16) {
+    ${reduce.fold("s", "s0", "plus")}
         }
         s = settle(s);
-        i = at;
-% for v, step in (("_v", 16), ("", 1)):
-<%          splat = "(TV)" if v else "" %>\
-        for (; i + ${step} <= end; i += ${step})
-%   if stash:
-            RESULT${v}(i, ${f"VLOAD(p_{out} + i)" if v else f"LOAD(p_{out}, i)"} * s);
-%   else:
-            RESULT${v}(i, last${v}(${given(v, "i")}, ${splat}(top), ${splat}(s)));
-%   endif
-% endfor
+        for (index_t i = at; i < end; i += 16)
+% if stash:
+            RESULT_v(i, VLOAD(p_${out} + i) * s);
+        store_tail(e_tail * s, p_${out} + end, left);
+% else:
+            RESULT_v(i, last_v(${given("_v", "i")}, (TV)(top), (TV)(s)));
+        store_tail(last_v(${", ".join(f"{a}_tail" for a in arrays)}, (TV)(top), (TV)(s)), p_${out} + end, left);
+% endif
     }
 }
 % elif engine == "group":

@@ -6,7 +6,7 @@ from samples import T, bad, sample
 INF, NAN = float("inf"), float("nan")
 BOTH = ("softmax", "log_softmax")
 # rows shorter and longer than 16 lanes, a group, and what a group holds; columns narrow and wide; sizes 0 and 1
-SHAPES = [((7,), 0), ((), 0), ((5, 1), 1), ((1, 5), 0), ((0, 3), 1), ((3, 0), 1), ((130, 3), 1), ((3, 37), -1), ((2, 1000), 1),
+SHAPES = [((7,), 0), ((), 0), ((5, 1), 1), ((1, 5), 0), ((0, 3), 1), ((3, 0), 1), ((130, 3), 1), ((3, 37), -1), ((3, 16), 1), ((2, 4144), 1), ((2, 1000), 1),
           ((2, 5003), 1), ((2, 3, 4), 1), ((37, 3), 0), ((2, 9, 131), 1), ((5000, 2), 0)]  # fmt: skip
 WILD = [[1e4, 1e4 + 1, -1e4, 0.0], [-200.0, -201.0, -300.0, -1e30], [88.0, 89.0, 90.0, 3e38]]
 SPECIAL = [

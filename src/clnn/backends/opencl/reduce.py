@@ -127,21 +127,18 @@ def _plan(
                "states": len(kinds), "planes": between}  # fmt: skip
     units = -(-inner // engine.W) * (n // inner) * cut
     chunk = 1 if engine.name == "group" else _chunk(rt, units, n * problem.length)
+    run = problem.reduced[-1][0]
     kernel = rt.kernel("reduce", engine.name, {
-        **defines, "engine": engine.name, "WG": engine.WG, "W": engine.W, "span": engine.span, "partial": cut > 1,
-        "outs": between if cut > 1 else codes, "flat": problem.reduced[-1][0] < 4 * engine.span < problem.length,
+        **defines, "engine": engine.name, "WG": engine.WG, "W": engine.W, "span": engine.span,
+        "partial": cut > 1, "outs": between if cut > 1 else codes,
+        "flat": engine.span > 1 and run < 4 * engine.span < problem.length,
     })  # fmt: skip
-    tail = [
-        n,
-        cut,
-        chunk,
-        problem.length,
-        *(v for axis in (*problem.kept, *problem.reduced) for v in axis),
-    ]
+    axes = [number for axis in (*problem.kept, *problem.reduced) for number in axis]
+    tail = [n, cut, chunk, problem.length, *axes]
     items = _rounded(-(-units // chunk) * engine.span, engine.WG)
     passes = [(kernel, (items,), (engine.WG,), tail)]
     if cut > 1:
-        wg = min(64, rt.wg)
+        wg = min(64, engine.WG)
         chunk = 1 if wg > 1 else _chunk(rt, n, n * cut)
         kernel = rt.kernel("reduce", "combine", {
             **defines, "engine": "combine", "WG": wg, "W": 1, "span": 1, "partial": False, "flat": False, "outs": codes,
@@ -169,9 +166,9 @@ def _vector(rt: Runtime, problem: Problem) -> Engine:
 
 
 def shared(info: DeviceInfo, length: int) -> tuple[int, int]:
-    """(work-group size, work-items per row) for rows of `length` elements, read next to each other."""
+    """(work-group size, work-items per row) for rows of `length` elements: three classes, few kernels."""
     wg = min(256 if length >= 1024 else 64, 1 << info.max_group.bit_length() - 1)
-    return wg, min(wg, 1 << (length - 1).bit_length())
+    return wg, min(wg, 16) if length <= 16 else wg
 
 
 def _group(rt: Runtime, problem: Problem) -> Engine:
