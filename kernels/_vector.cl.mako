@@ -7,6 +7,7 @@
  * Notes     V = 1 expands to scalars, and m is at least 1. Expressions in T must read the same for vectors: both sides
  *           of ?: a T, comparisons only in its condition
  */
+<%namespace name="lanes" file="_lanes.cl.mako"/>\
 <%def name="types(ctype, V)">
 typedef ${ctype}${V if V > 1 else ""} T;
 % if V > 1:
@@ -24,13 +25,14 @@ static T keep(const T v, const index_t m)
 </%def>
 
 <%def name="load(code, ctype, V)">
+% if V > 1:
+${lanes.io(code, ctype, V)}
+% endif
 static T some_${code}(__global const ${code}_t *p, const index_t m, const ${ctype} fill)
 {
 % if V > 1:
-<%  whole = {"f16": f"vload_half{V}(0, (__global const half *)p)",
-             "bf16": f"as_float{V}(convert_uint{V}(vload{V}(0, p)) << 16)"}.get(code, f"vload{V}(0, p)") %>\
     if (m >= ${V})
-        return convert_${ctype}${V}(${whole});
+        return convert_${ctype}${V}(loadv_${code}(p, 0));
     ${ctype} t[${V}];
     for (int l = 0; l < ${V}; ++l)
         t[l] = l < m ? (${ctype})load_${code}(p, l) : fill;

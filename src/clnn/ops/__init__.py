@@ -59,9 +59,9 @@ from .elementwise import isinf as isinf
 from .elementwise import isnan as isnan
 from .elementwise import le as le
 from .elementwise import log as log
-from .elementwise import log10 as log10
 from .elementwise import log1p as log1p
 from .elementwise import log2 as log2
+from .elementwise import log10 as log10
 from .elementwise import logical_and as logical_and
 from .elementwise import logical_not as logical_not
 from .elementwise import logical_or as logical_or
