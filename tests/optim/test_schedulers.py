@@ -49,14 +49,14 @@ def rates(optimizer):
     return [g["lr"] for g in optimizer.param_groups]
 
 
-@needs_torch
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 def label(value):
     """An id without addresses, which differ between the processes of a parallel run."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
+@needs_torch
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 @pytest.mark.parametrize(("name", "options"), CASES, ids=label)
 def test_as_torch(name, options, optimizer):
     more = {"momentum": 0.9} if optimizer == "SGD" else {}
