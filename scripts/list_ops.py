@@ -25,8 +25,17 @@ def page() -> str:
     optimizers = [n for n, c in vars(optim).items() if inspect.isclass(c) or n.startswith("clip")]
     out = [HEAD, "## Ops: `clnn.*`, and those of torch.nn.functional in `clnn.nn.functional`", ""]
     out += ["| family | ops |", "|---|---|"]
-    out += [f"| {family} | {' '.join(f'`{n}`' for n in names)} |" for family, names in sorted(families.items())]
-    out += ["", "## Layers: `clnn.nn.*`", "", " ".join(f"`{n}`" for n in sorted(layers, key=str.lower)), ""]
+    out += [
+        f"| {family} | {' '.join(f'`{n}`' for n in names)} |"
+        for family, names in sorted(families.items())
+    ]
+    out += [
+        "",
+        "## Layers: `clnn.nn.*`",
+        "",
+        " ".join(f"`{n}`" for n in sorted(layers, key=str.lower)),
+        "",
+    ]
     out += ["## Optimizers and schedules: `clnn.optim.*`", ""]
     out += [" ".join(f"`{n}`" for n in sorted(optimizers, key=str.lower)), ""]
     return "\n".join(out)

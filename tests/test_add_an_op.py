@@ -31,7 +31,17 @@ def apply_steps(tree, keep=lambda path: True):
 
 
 def run_tests(tree, *files):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        *files,
+    ]
     return subprocess.run([*command, "-k", "squareplus or public_op_has"], cwd=tree, capture_output=True, text=True,
                           check=False)  # fmt: skip
 
