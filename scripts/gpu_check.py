@@ -27,12 +27,12 @@ ROOT = Path(__file__).resolve().parents[1]
 for folder in (ROOT / "tests", ROOT / "src"):
     sys.path.insert(0, str(folder))
 
-import clnn.nn.functional as F  # noqa: E402
 import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 
 import clnn  # noqa: E402
+import clnn.nn.functional as F  # noqa: E402
 import harness  # noqa: E402
 from clnn.errors import ClnnError  # noqa: E402
 from samples import gather  # noqa: E402

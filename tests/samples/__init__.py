@@ -64,7 +64,9 @@ class Sample:
     oracle: Callable[..., Any] | str | None = None
     rtol: float | None = None
     atol: float | None = None
-    numeric_grad: bool = True  # finite differences on the reference (off where the function has kinks)
+    numeric_grad: bool = (
+        True  # finite differences on the reference (off where the function has kinks)
+    )
     family: str = ""
 
     def __str__(self) -> str:

@@ -3,8 +3,30 @@
 from clnn.errors import DTypeError, SettingError, ShapeError
 from samples import T, bad, sample
 
-PAIRS = [((3,), (3,)), ((2, 3), (3,)), ((2, 1, 4), (3, 1)), ((1,), (5, 2)), ((0, 3), (3,)), ((), (2, 2)), ((2, 3, 1, 5), (1, 4, 1))]
-UNARY = ["neg", "abs", "exp", "expm1", "sin", "cos", "tan", "erf", "square", "isnan", "isinf", "isfinite", "logical_not"]
+PAIRS = [
+    ((3,), (3,)),
+    ((2, 3), (3,)),
+    ((2, 1, 4), (3, 1)),
+    ((1,), (5, 2)),
+    ((0, 3), (3,)),
+    ((), (2, 2)),
+    ((2, 3, 1, 5), (1, 4, 1)),
+]
+UNARY = [
+    "neg",
+    "abs",
+    "exp",
+    "expm1",
+    "sin",
+    "cos",
+    "tan",
+    "erf",
+    "square",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "logical_not",
+]
 POSITIVE = ["log", "log1p", "log2", "log10", "sqrt", "rsqrt", "reciprocal"]
 STEPS = ["sign", "floor", "ceil", "round"]
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e-30, 3e38, float("inf"), float("-inf"), float("nan")]
@@ -52,10 +74,29 @@ SAMPLES = [
 ]  # fmt: skip
 
 ERRORS = [
-    bad("add", T(2, 3), T(4), error=ShapeError, match=r"add: expected broadcastable shapes, got \(2, 3\) and \(4,\)"),
-    bad("add", T(2), [1, 2], error=DTypeError, match="add: expected Tensors or Python numbers, got list"),
+    bad(
+        "add",
+        T(2, 3),
+        T(4),
+        error=ShapeError,
+        match=r"add: expected broadcastable shapes, got \(2, 3\) and \(4,\)",
+    ),
+    bad(
+        "add",
+        T(2),
+        [1, 2],
+        error=DTypeError,
+        match="add: expected Tensors or Python numbers, got list",
+    ),
     bad("clamp", T(2), error=SettingError, match="clamp: expected min, max or both"),
-    bad("where", T(2), T(2), T(2), error=DTypeError, match="where: expected a bool condition, got float32"),
+    bad(
+        "where",
+        T(2),
+        T(2),
+        T(2),
+        error=DTypeError,
+        match="where: expected a bool condition, got float32",
+    ),
     bad("cast", T(2), "complex64", error=DTypeError, match="expected one of .* got 'complex64'"),
     bad("div", T(2), T(2), rounding_mode="up", error=SettingError, match="rounding_mode"),
 ]

@@ -12,7 +12,9 @@ from ..errors import DTypeError, SettingError
 from ..op import OPS, Op
 from ..shapes import Shape, Spec, broadcast
 
-Operand: TypeAlias = T | Number  # what a binary op takes on either side, as long as one side is a Tensor
+Operand: TypeAlias = (
+    T | Number
+)  # what a binary op takes on either side, as long as one side is a Tensor
 
 
 def unbroadcast(g: Any, x: Variable) -> Any:

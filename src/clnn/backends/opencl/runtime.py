@@ -97,7 +97,9 @@ class Runtime:
         if active > self._peak:
             self._peak = active
         if self.poison:
-            cl.enqueue_fill_buffer(self.queue, mem, np.array(0xFFFFFFFF, np.uint32), 0, nbytes - nbytes % 4)
+            cl.enqueue_fill_buffer(
+                self.queue, mem, np.array(0xFFFFFFFF, np.uint32), 0, nbytes - nbytes % 4
+            )
         return Buffer(mem, spec)
 
     def _out_of_memory(self, asked: int, expected: str) -> OutOfMemoryError:
