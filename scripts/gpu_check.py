@@ -3,7 +3,7 @@
     python scripts/gpu_check.py --out report [--device cuda:0] [--quick]
 
 Needs Python and clnn's own dependencies. The demo needs scikit-learn and matplotlib and is skipped
-without them; the speed table has a torch column where torch sees CUDA. Exit code 0 if all is well.
+without them; the speed table has a torch column where torch has the same kind of device. Exit code 0 if all is well.
 """
 
 from __future__ import annotations
@@ -181,7 +181,11 @@ def cases() -> Iterator[tuple[str, list[tuple[int, ...]], Callable[..., Any], fl
 
 
 def median_ms(run: Callable[[], Any], wait: Callable[[], Any], rounds: int = 7) -> float:
-    """Median over blocks, each long enough (>= 20 ms) that launch jitter does not count."""
+    """Median over blocks, each long enough (>= 20 ms) that launch jitter does not count.
+
+    The rest before them lets the threads of whoever ran last stop spinning.
+    """
+    time.sleep(0.25)
     run(), wait()
     start = time.perf_counter()
     run(), wait()
@@ -197,13 +201,21 @@ def median_ms(run: Callable[[], Any], wait: Callable[[], Any], rounds: int = 7) 
     return statistics.median(times)
 
 
-def speed(name: str) -> dict[str, Any]:
+def torch_beside(name: str) -> tuple[Any, str]:
+    """torch and its device that is the same kind as clnn's; (None, "") where there is none."""
     try:
         import torch
-
-        peer = torch if torch.cuda.is_available() else None
     except ImportError:
-        peer = None
+        return None, ""
+    info = clnn.device(name).info
+    if info is None or info.kind == "cpu":
+        return torch, "cpu"
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    return (torch, "cuda") if torch.cuda.is_available() else (None, "")
+
+
+def speed(name: str) -> dict[str, Any]:
+    torch, where = torch_beside(name)
     rows = []
     backend = clnn.device(name).backend
     for title, shapes, call, flops, nbytes in cases():
@@ -212,15 +224,40 @@ def speed(name: str) -> dict[str, Any]:
         with clnn.no_grad():
             xs = [clnn.tensor(h, device=name) for h in host]
             row["ms"] = median_ms(partial(call, F, clnn, *xs), backend.synchronize)
-        if peer is not None:
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-            ts = [torch.tensor(h, device="cuda") for h in host]
-            run = partial(call, torch.nn.functional, torch, *ts)
-            row["torch_ms"] = median_ms(run, torch.cuda.synchronize)
+        del xs
+        if torch is not None:
+            ts = [torch.tensor(h, device=where) for h in host]
+            wait = torch.cuda.synchronize if where == "cuda" else lambda: None
+            row["torch_ms"] = median_ms(partial(call, torch.nn.functional, torch, *ts), wait)
+            del ts
         row["gflops"], row["gbytes"] = flops / row["ms"] / 1e6, nbytes / row["ms"] / 1e6
         rows.append(row)
         console.print(f"{title}: {row['ms']:.3f} ms", markup=False)
-    return {"rows": rows, "torch": getattr(peer, "__version__", None)}
+    version = f"{torch.__version__} on {where}" if torch else None
+    return {"rows": rows, "torch": version, "overhead_us": overhead(name)}
+
+
+def overhead(name: str) -> dict[str, float]:
+    """Microseconds of Python and driver per call on 16 elements, the queue running behind."""
+    x = clnn.tensor(np.ones(16, np.float32), device=name)
+    m = clnn.tensor(np.ones((4, 4), np.float32), device=name)
+    image = clnn.tensor(np.ones((1, 2, 4, 4), np.float32), device=name)
+    calls: dict[str, Callable[[], Any]] = {
+        "add": lambda: x + x, "mul by a number": lambda: x * 2.0, "exp": lambda: clnn.exp(x),
+        "sum": lambda: clnn.sum(x), "permute": lambda: m.permute(1, 0), "matmul": lambda: m @ m,
+        "conv2d": lambda: F.conv2d(image, image, padding=1),
+    }  # fmt: skip
+    out = {}
+    for title, call in calls.items():
+        times = []
+        for _ in range(9):
+            clnn.synchronize(name)
+            start = time.perf_counter()
+            for _ in range(300):
+                call()
+            times.append((time.perf_counter() - start) / 300 * 1e6)
+        out[title] = statistics.median(times)
+    return out
 
 
 # --- report --------------------------------------------------------------------------------------
@@ -267,6 +304,9 @@ def markdown(report: dict[str, Any]) -> str:
         out.append(
             f"| {r['case']} | {r['ms']:.3f} | {r['gflops']:.0f} | {r['gbytes']:.0f} | {tail} |"
         )
+    if "overhead_us" in report["speed"]:
+        calls = [f"{k} {v:.1f}" for k, v in report["speed"]["overhead_us"].items()]
+        out += ["", f"Microseconds per call on 16 elements: {', '.join(calls)}."]
     if "error" in report["speed"]:
         out += ["", "```", report["speed"]["error"], "```"]
     return "\n".join(out) + "\n"
