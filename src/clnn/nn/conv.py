@@ -131,8 +131,8 @@ class _TransposedConv(_Conv):
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size = 1,
         padding: Size = 0, output_padding: Size = 0, groups: int = 1, bias: bool = True,
-        dilation: Size = 1, device: DeviceLike = None, dtype: DTypeLike = None,
-        initializer: str | None = None,
+        dilation: Size = 1, padding_mode: str = "zeros", device: DeviceLike = None,
+        dtype: DTypeLike = None, initializer: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         who = type(self).__name__
@@ -140,6 +140,7 @@ class _TransposedConv(_Conv):
             in_channels, out_channels, kernel_size, stride, dilation, groups, bias, device, dtype,
             initializer,
         )  # fmt: skip
+        self.padding_mode = choice(who, "padding_mode", padding_mode, ("zeros",))
         self.padding = sizes(who, "padding", padding, self.rank, least=0)
         self.output_padding = sizes(who, "output_padding", output_padding, self.rank, least=0)
 

@@ -16,7 +16,8 @@ Weight = Tensor | Sequence[float] | None
 class _Loss(Module):
     reductions: ClassVar[tuple[str, ...]] = ("none", "mean", "sum")
 
-    def __init__(self, reduction: str = "mean") -> None:
+    # By keyword only, because torch's deprecated size_average and reduce would come before it.
+    def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = choice(type(self).__name__, "reduction", reduction, self.reductions)
 
@@ -45,8 +46,8 @@ class L1Loss(_Loss):
 class SmoothL1Loss(_Loss):
     """Squared below beta, absolute above, reduced.  (*), (*) -> ()."""
 
-    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
-        super().__init__(reduction)
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
         self.beta = beta
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ class HuberLoss(_Loss):
     """delta times SmoothL1Loss with beta = delta.  (*), (*) -> ()."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.delta = delta
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ class CrossEntropyLoss(_Loss):
         self, weight: Weight = None, *, ignore_index: int = -100, reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:  # fmt: skip
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self._weigh("weight", weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
@@ -98,7 +99,7 @@ class NLLLoss(_Loss):
     def __init__(
         self, weight: Weight = None, *, ignore_index: int = -100, reduction: str = "mean"
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self._weigh("weight", weight)
         self.ignore_index = ignore_index
 
@@ -115,7 +116,7 @@ class BCELoss(_Loss):
     weight: Tensor | None
 
     def __init__(self, weight: Weight = None, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self._weigh("weight", weight)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -132,7 +133,7 @@ class BCEWithLogitsLoss(_Loss):
     def __init__(
         self, weight: Weight = None, *, reduction: str = "mean", pos_weight: Weight = None
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self._weigh("weight", weight)
         self._weigh("pos_weight", pos_weight)
 
@@ -151,8 +152,8 @@ class KLDivLoss(_Loss):
 
     reductions = ("none", "mean", "sum", "batchmean")
 
-    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
-        super().__init__(reduction)
+    def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(reduction=reduction)
         self.log_target = log_target
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -164,7 +165,7 @@ class CosineEmbeddingLoss(_Loss):
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.  (N, D), (N, D), (N,) -> ()."""
 
     def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.margin = margin
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
@@ -178,7 +179,7 @@ class MarginRankingLoss(_Loss):
     """max(0, -target (input1 - input2) + margin), reduced.  (N,), (N,), (N,) -> ()."""
 
     def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.margin = margin
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
@@ -195,7 +196,7 @@ class TripletMarginLoss(_Loss):
         self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, *,
         reduction: str = "mean",
     ) -> None:  # fmt: skip
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

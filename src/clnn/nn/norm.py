@@ -46,14 +46,14 @@ class _Running(_Affine):
 
     def _set(
         self, num_features: int, eps: float, momentum: float | None, affine: bool,
-        track_running_stats: bool, device: DeviceLike, dtype: DTypeLike,
+        track_running_stats: bool, device: DeviceLike, dtype: DTypeLike, bias: bool,
     ) -> None:  # fmt: skip
         self.num_features = count(type(self).__name__, "num_features", num_features)
         self.eps, self.momentum, self.affine = eps, momentum, affine
         self.track_running_stats = track_running_stats
         self._pending = 0  # training batches that num_batches_tracked does not count yet
         shape = (num_features,)
-        self._scale(shape, affine, affine, device, dtype)
+        self._scale(shape, affine, affine and bias, device, dtype)
         mean = variance = batches = None
         if track_running_stats:
             mean = zeros(shape, dtype=self.dtype, device=device)
@@ -89,10 +89,10 @@ class _BatchNorm(_Running):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
         affine: bool = True, track_running_stats: bool = True, device: DeviceLike = None,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
-        self._set(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        self._set(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, *) -> (N, C, *)."""
@@ -135,10 +135,11 @@ class BatchNorm2d(_BatchNorm):
 class _InstanceNorm(_Running):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-        track_running_stats: bool = False, device: DeviceLike = None, dtype: DTypeLike = None,
+        track_running_stats: bool = False, device: DeviceLike = None, dtype: DTypeLike = None, *,
+        bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
-        self._set(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        self._set(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, *) -> (N, C, *)."""
@@ -222,14 +223,14 @@ class GroupNorm(_Affine):
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
-        device: DeviceLike = None, dtype: DTypeLike = None,
+        device: DeviceLike = None, dtype: DTypeLike = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.num_groups = count("GroupNorm", "num_groups", num_groups)
         self.num_channels = count("GroupNorm", "num_channels", num_channels)
         divides("GroupNorm", "num_channels", num_channels, "num_groups", num_groups)
         self.eps, self.affine = eps, affine
-        self._scale((num_channels,), affine, affine, device, dtype)
+        self._scale((num_channels,), affine, affine and bias, device, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, *) -> (N, C, *)."""

@@ -16,8 +16,9 @@ from .reduce import mean, sum
 from .softmax import log_softmax
 
 
-def cross_entropy(input: T, target: T, weight: T | None = None, *, ignore_index: int = -100,
-                  reduction: str = "mean", label_smoothing: float = 0.0) -> T:  # fmt: skip
+def cross_entropy(input: T, target: T, weight: T | None = None, size_average: None = None,
+                  ignore_index: int = -100, reduce: None = None, reduction: str = "mean",
+                  label_smoothing: float = 0.0) -> T:  # fmt: skip
     """-log softmax(input) at the target class, times that class's weight.
 
     input (N, C, *) or (C,); target class indices (N, *) or (), or probabilities of input's shape; weight (C,)
@@ -27,7 +28,7 @@ def cross_entropy(input: T, target: T, weight: T | None = None, *, ignore_index:
     Source: Szegedy et al., Rethinking the Inception Architecture, 2015 (smoothing).
     """
     name = "cross_entropy"
-    check_reduction(name, reduction)
+    check_reduction(name, reduction, size_average, reduce)
     operand(name, input)
     operand(name, target)
     if not 0 <= label_smoothing <= 1:
@@ -43,20 +44,14 @@ def cross_entropy(input: T, target: T, weight: T | None = None, *, ignore_index:
                  label_smoothing=float(label_smoothing))[0]  # fmt: skip
 
 
-def nll_loss(
-    input: T,
-    target: T,
-    weight: T | None = None,
-    *,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-) -> T:
+def nll_loss(input: T, target: T, weight: T | None = None, size_average: None = None,
+             ignore_index: int = -100, reduce: None = None, reduction: str = "mean") -> T:  # fmt: skip
     """-input at the target class, times that class's weight, for input of log-probabilities.
 
     input (N, C, *) or (C,), target indices (N, *) or (), weight (C,) -> () or, unreduced, (N, *). Means, ignored
     targets and indices outside of [0, C) as in cross_entropy.
     """
-    check_reduction("nll_loss", reduction)
+    check_reduction("nll_loss", reduction, size_average, reduce)
     weights = () if weight is None else (weight,)
     return apply(NLL_LOSS, input, target, *weights, reduction=reduction, ignore_index=ignore_index)[
         0

@@ -6,18 +6,21 @@ from typing import Any
 
 from ..autograd import T
 from ..dtypes import DType, result_type
-from ..errors import DTypeError
+from ..errors import DTypeError, SettingError
 from ..shapes import Axes, broadcast, normalize_axes, normalize_axis
 from .elementwise import add, cast, clamp, div, mul, sub
 from .movement import expand, operand
 from .reduce import norm, sum
 
 
-def normalize(input: T, p: float = 2.0, dim: Axes = 1, eps: float = 1e-12) -> T:
+def normalize(input: T, p: float = 2.0, dim: Axes = 1, eps: float = 1e-12, out: None = None) -> T:
     """input / max(norm(input, p, dim), eps): vectors along `dim` of length 1, and zero where they are zero.
 
-    (*) -> (*). Raises DTypeError for integers, IndexOutOfRangeError for a dim that input has not.
+    (*) -> (*). Raises DTypeError for integers, IndexOutOfRangeError for a dim that input has not,
+    SettingError for `out`, which does not exist here.
     """
+    if out is not None:
+        raise SettingError("normalize: expected no out, got one; use what is returned")
     operand("normalize", input)
     _floating("normalize", input.dtype)
     axes = normalize_axes("normalize", dim, input.ndim)

@@ -1,4 +1,7 @@
-"""Losses. `reduction` is "none" (one loss per element or sample), "mean" or "sum"."""
+"""Losses. `reduction` is "none" (one loss per element or sample), "mean" or "sum".
+
+`size_average` and `reduce`, which torch deprecated in its favour, stand where torch has them and must be None.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,11 @@ from .reduce import mean, sum
 # --- declaring ----------------------------------------------------------------------------------
 
 
-def check_reduction(op: str, reduction: str, *more: str) -> None:
-    """Raise SettingError unless `reduction` is one of torch's three, or of `more`."""
+def check_reduction(op: str, reduction: str, size_average: None, reduce: None, *more: str) -> None:
+    """Raise SettingError unless `reduction` is one of torch's three, or of `more`, and the others None."""
+    for name, value in (("size_average", size_average), ("reduce", reduce)):
+        if value is not None:
+            raise SettingError(f"{op}: expected {name} None, got {value!r}; use reduction")
     known = ("none", "mean", "sum", *more)
     if reduction not in known:
         raise SettingError(
@@ -96,27 +102,33 @@ def _warn_broadcast(op: str, input: Any, target: Any) -> None:
 # --- regression ---------------------------------------------------------------------------------
 
 
-def mse_loss(input: T, target: T, *, reduction: str = "mean", weight: T | None = None) -> T:
+def mse_loss(input: T, target: T, size_average: None = None, reduce: None = None,
+             reduction: str = "mean", weight: T | None = None) -> T:  # fmt: skip
     """(input - target)^2. With `weight`, of input's shape, the mean is weighted.
 
     (*), (*) -> () or, unreduced, (*). Warns when the shapes differ and are broadcast.
     """
+    check_reduction("mse_loss", reduction, size_average, reduce)
     return _regression("mse_loss", MSE_LOSS, input, target, reduction, weight)
 
 
-def l1_loss(input: T, target: T, *, reduction: str = "mean", weight: T | None = None) -> T:
+def l1_loss(input: T, target: T, size_average: None = None, reduce: None = None,
+            reduction: str = "mean", weight: T | None = None) -> T:  # fmt: skip
     """abs(input - target). With `weight`, of input's shape, the mean is weighted.
 
     (*), (*) -> () or, unreduced, (*). Warns when the shapes differ and are broadcast.
     """
+    check_reduction("l1_loss", reduction, size_average, reduce)
     return _regression("l1_loss", L1_LOSS, input, target, reduction, weight)
 
 
-def smooth_l1_loss(input: T, target: T, reduction: str = "mean", beta: float = 1.0) -> T:
+def smooth_l1_loss(input: T, target: T, size_average: None = None, reduce: None = None,
+                   reduction: str = "mean", beta: float = 1.0) -> T:  # fmt: skip
     """d^2 / (2 beta) where d = abs(input - target) is below beta, else d - beta / 2.
 
     (*), (*) -> () or, unreduced, (*). SettingError for a negative beta. Source: Girshick, 2015.
     """
+    check_reduction("smooth_l1_loss", reduction, size_average, reduce)
     if not beta >= 0:
         raise SettingError(f"smooth_l1_loss: expected beta >= 0, got {beta}")
     return _regression("smooth_l1_loss", SMOOTH_L1_LOSS, input, target, reduction, None, beta=beta)
@@ -130,6 +142,7 @@ def huber_loss(
     (*), (*) -> () or, unreduced, (*). The mean divides by the number of elements, weighted or not.
     SettingError unless delta > 0. Source: Huber, 1964.
     """
+    check_reduction("huber_loss", reduction, None, None)
     if not delta > 0:
         raise SettingError(f"huber_loss: expected delta > 0, got {delta}")
     return _regression("huber_loss", HUBER_LOSS, input, target, reduction, weight, delta=delta)
@@ -138,7 +151,6 @@ def huber_loss(
 def _regression(
     name: str, op: Op, input: Any, target: Any, reduction: str, weight: Any, **settings: Any
 ) -> Any:
-    check_reduction(name, reduction)
     operand(name, input)
     operand(name, target)
     _warn_broadcast(name, input, target)
@@ -158,20 +170,20 @@ def _regression(
 # --- probabilities ------------------------------------------------------------------------------
 
 
-def binary_cross_entropy(
-    input: T, target: T, weight: T | None = None, *, reduction: str = "mean"
-) -> T:
+def binary_cross_entropy(input: T, target: T, weight: T | None = None, size_average: None = None,
+                         reduce: None = None, reduction: str = "mean") -> T:  # fmt: skip
     """-(target log(input) + (1 - target) log(1 - input)), logarithms no lower than -100.
 
     (*), (*) -> () or, unreduced, (*); weight broadcasts to them. input must lie in [0, 1]: outside of it
     the result is NaN. Raises ShapeError when input and target differ.
     """
-    operand("binary_cross_entropy", input)
-    operand("binary_cross_entropy", target)
-    return _binary("binary_cross_entropy", BINARY_CROSS_ENTROPY, (input, target), weight, reduction)
+    name = "binary_cross_entropy"
+    check_reduction(name, reduction, size_average, reduce)
+    return _binary(name, BINARY_CROSS_ENTROPY, (input, target), weight, reduction)
 
 
-def binary_cross_entropy_with_logits(input: T, target: T, weight: T | None = None, *, reduction: str = "mean",
+def binary_cross_entropy_with_logits(input: T, target: T, weight: T | None = None, size_average: None = None,
+                                     reduce: None = None, reduction: str = "mean",
                                      pos_weight: T | None = None) -> T:  # fmt: skip
     """binary_cross_entropy of sigmoid(input), without overflow; pos_weight multiplies the part of target 1.
 
@@ -179,15 +191,15 @@ def binary_cross_entropy_with_logits(input: T, target: T, weight: T | None = Non
     and target differ.
     """
     name = "binary_cross_entropy_with_logits"
-    operand(name, input)
-    operand(name, target)
+    check_reduction(name, reduction, size_average, reduce)
     if pos_weight is None:
         return _binary(name, BCE_WITH_LOGITS, (input, target), weight, reduction)
     return _binary(name, BCE_POS_WEIGHT, (input, target, pos_weight), weight, reduction)
 
 
 def _binary(name: str, op: Op, xs: tuple[Any, ...], weight: Any, reduction: str) -> Any:
-    check_reduction(name, reduction)
+    for x in xs:
+        operand(name, x)
     if xs[0].shape != xs[1].shape:
         raise ShapeError(f"{name}: expected a target of shape {xs[0].shape}, got {xs[1].shape}")
     if broadcast(name, *[x.shape for x in xs]) != xs[0].shape:
@@ -199,13 +211,14 @@ def _binary(name: str, op: Op, xs: tuple[Any, ...], weight: Any, reduction: str)
     return reduced(mul(apply(op, *xs, reduction="none"), weight), reduction)
 
 
-def kl_div(input: T, target: T, *, reduction: str = "mean", log_target: bool = False) -> T:
+def kl_div(input: T, target: T, size_average: None = None, reduce: None = None,
+           reduction: str = "mean", log_target: bool = False) -> T:  # fmt: skip
     """target (log(target) - input), for `input` of log-probabilities; 0 where target is 0.
 
     With log_target the target is given as logarithms too. (*), (*) -> () or, unreduced, the broadcast shape.
     reduction "batchmean" divides the sum by the first size of input, which is the divergence's definition.
     """
-    check_reduction("kl_div", reduction, "batchmean")
+    check_reduction("kl_div", reduction, size_average, reduce, "batchmean")
     op = KL_DIV_LOG if log_target else KL_DIV
     if reduction != "batchmean":
         return apply(op, input, target, reduction=reduction)
@@ -216,26 +229,24 @@ def kl_div(input: T, target: T, *, reduction: str = "mean", log_target: bool = F
 # --- distances ----------------------------------------------------------------------------------
 
 
-def margin_ranking_loss(
-    input1: T, input2: T, target: T, margin: float = 0.0, *, reduction: str = "mean"
-) -> T:
+def margin_ranking_loss(input1: T, input2: T, target: T, margin: float = 0.0, size_average: None = None,
+                        reduce: None = None, reduction: str = "mean") -> T:  # fmt: skip
     """max(0, margin - target (input1 - input2)): target 1 asks for a larger input1, -1 for a larger input2.
 
     (*), (*), (*) -> () or, unreduced, (*); shapes broadcast.
     """
-    check_reduction("margin_ranking_loss", reduction)
+    check_reduction("margin_ranking_loss", reduction, size_average, reduce)
     return reduced(_hinge(sub(margin, mul(target, sub(input1, input2)))), reduction)
 
 
-def cosine_embedding_loss(
-    input1: T, input2: T, target: T, margin: float = 0.0, *, reduction: str = "mean"
-) -> T:
+def cosine_embedding_loss(input1: T, input2: T, target: T, margin: float = 0.0, size_average: None = None,
+                          reduce: None = None, reduction: str = "mean") -> T:  # fmt: skip
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1, else 0.
 
     (N, D), (N, D), (N,) or (D,), (D,), () -> () or, unreduced, target's shape. Raises ShapeError for others.
     """
     name = "cosine_embedding_loss"
-    check_reduction(name, reduction)
+    check_reduction(name, reduction, size_average, reduce)
     for x in (input1, input2, target):
         operand(name, x)
     if (
@@ -252,13 +263,14 @@ def cosine_embedding_loss(
 
 
 def triplet_margin_loss(anchor: T, positive: T, negative: T, margin: float = 1.0, p: float = 2.0,
-                        eps: float = 1e-6, swap: bool = False, *, reduction: str = "mean") -> T:  # fmt: skip
+                        eps: float = 1e-6, swap: bool = False, size_average: None = None, reduce: None = None,
+                        reduction: str = "mean") -> T:  # fmt: skip
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), with d = pairwise_distance.
 
     (N, D) or (D,) three times -> () or, unreduced, (N,). With `swap` the distance to the negative is the
     smaller of anchor's and positive's. SettingError unless margin > 0. Source: Balntas et al., 2016.
     """
-    check_reduction("triplet_margin_loss", reduction)
+    check_reduction("triplet_margin_loss", reduction, size_average, reduce)
     if not margin > 0:
         raise SettingError(f"triplet_margin_loss: expected margin > 0, got {margin}")
     near = pairwise_distance(anchor, positive, p, eps)

@@ -12,28 +12,31 @@ from .elementwise import cast, neg
 from .movement import operand
 
 
-def softmax(input: T, dim: int | None = None, dtype: Any = None) -> T:
+def softmax(input: T, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> T:
     """exp(input) / sum(exp(input)) along `dim`, relative to the maximum, so nothing overflows.
 
-    dim None is torch's rule: 0 for tensors of 0, 1 and 3 axes, else 1. `dtype`: convert input first.
-    Raises DTypeError for integers, IndexOutOfRangeError for an axis input has not.
+    dim None is torch's rule: 0 for tensors of 0, 1 and 3 axes, else 1. `dtype`: convert input first. `_stacklevel`
+    changes nothing, but a dtype in its place counts: torch.softmax has it there. Raises DTypeError for
+    integers, IndexOutOfRangeError for an axis input has not.
     """
-    return _along("softmax", SOFTMAX, input, dim, dtype)
+    return _along("softmax", SOFTMAX, input, dim, _stacklevel, dtype)
 
 
-def log_softmax(input: T, dim: int | None = None, dtype: Any = None) -> T:
+def log_softmax(input: T, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> T:
     """log(softmax(input)) along `dim`, accurate where softmax is close to 0; arguments as softmax."""
-    return _along("log_softmax", LOG_SOFTMAX, input, dim, dtype)
+    return _along("log_softmax", LOG_SOFTMAX, input, dim, _stacklevel, dtype)
 
 
-def softmin(input: T, dim: int | None = None, dtype: Any = None) -> T:
+def softmin(input: T, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> T:
     """softmax(-input) along `dim`; arguments as softmax."""
     operand("softmin", input)
-    return _along("softmin", SOFTMAX, neg(input), dim, dtype)
+    return _along("softmin", SOFTMAX, neg(input), dim, _stacklevel, dtype)
 
 
-def _along(name: str, op: Op, x: Any, dim: int | None, dtype: Any) -> Any:
+def _along(name: str, op: Op, x: Any, dim: int | None, third: Any, dtype: Any) -> Any:
     operand(name, x)
+    if dtype is None and not isinstance(third, int):
+        dtype = third
     if dim is None:
         dim = 0 if x.ndim in (0, 1, 3) else 1
     axis = normalize_axis(name, dim, x.ndim)
