@@ -295,8 +295,16 @@ def test_randint_as_torch_spells_it(device):
         clnn.randint(0, 5, (2, 3), device=device),
         clnn.randint(high=5, size=(2, 3), device=device),
         clnn.randint(5, size=(2, 3), device=device),
+        clnn.randint_like(clnn.zeros(2, 3, device=device), 5, dtype="int64"),
     ):
         assert (x.shape, x.dtype) == ((2, 3), "int64")
+
+
+def test_randint_like_keeps_the_dtype(device):
+    x = clnn.randint_like(clnn.zeros(50, device=device), 3, 5)
+    assert x.dtype == "float32"
+    assert str(x.device) == str(clnn.device(device))
+    assert set(x.tolist()) == {3.0, 4.0}
 
 
 # --- numbers that look random -------------------------------------------------------------------

@@ -107,6 +107,16 @@ class TestInPlace:
         assert x.add_(1.0).mul_(2.0).sub_(x).add_(x, alpha=3) is x
         assert x.tolist() == [[0, 0, 0], [0, 0, 0]]
         assert x.fill_(-3).abs_().neg_().clamp_(min=-2).div_(4).tolist() == [[-0.5] * 3] * 2
+        assert (
+            x.fill_(0.5).reciprocal_().sub_(2.5).floor_().relu_().sigmoid_().round_().tolist()
+            == [[0.0] * 3] * 2
+        )
+        rows = clnn.tensor([[1, 1, 0]], device=x.device)
+        assert x.zero_().scatter_(0, rows, 2.0).tanh_().ceil_().tolist() == [[0, 0, 1], [1, 1, 0]]
+        assert x.scatter_add_(0, rows, clnn.ones(1, 3, device=x.device)).tolist() == [
+            [0, 0, 2],
+            [2, 2, 0],
+        ]
         assert x.zero_().tolist() == [[0, 0, 0], [0, 0, 0]]
 
     def test_bool(self, device):

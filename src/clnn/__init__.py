@@ -22,6 +22,7 @@ from .device import set_default_device as set_default_device
 from .device import synchronize as synchronize
 from .dtypes import DType as DType
 from .dtypes import bfloat16 as bfloat16
+from .dtypes import bool_ as bool  # noqa: F401 (torch's name)
 from .dtypes import bool_ as bool_
 from .dtypes import float16 as float16
 from .dtypes import float32 as float32
@@ -197,6 +198,7 @@ from .tensor import linspace as linspace
 from .tensor import ones as ones
 from .tensor import rand as rand
 from .tensor import randint as randint
+from .tensor import randint_like as randint_like
 from .tensor import randn as randn
 from .tensor import randperm as randperm
 from .tensor import tensor as tensor

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from weakref import ReferenceType, ref
 
 from .device import Device
-from .dtypes import DType, Number
+from .dtypes import DType, Number, as_kind, result_type
 from .errors import AutogradError, DeviceError, DTypeError, NotDifferentiableError, ShapeError
 from .op import OPS, Op
 from .shapes import NumberSpec, Shape, Spec, number_spec
@@ -173,7 +173,7 @@ def apply(op: Op, *inputs: Any, **settings: Any) -> Any:
     DeviceError for operands on several devices, and whatever `op.infer` raises.
     """
     first: Variable | None = None
-    record = False
+    record = large = False
     specs_in: list[Spec] = []
     arrays: list[Any] = []
     for x in inputs:
@@ -192,9 +192,15 @@ def apply(op: Op, *inputs: Any, **settings: Any) -> Any:
             number = x if type(x) in (float, int, bool) else python_number(op.name, x)
             specs_in.append(number_spec(number))
             arrays.append(number)
+            large = large or (type(number) is int and not 0 <= number < 256)
     if first is None:
         raise DTypeError(f"{op.name}: expected at least one Tensor, got only Python numbers")
     specs = op.infer(*specs_in, **settings)
+    if large:  # or it would wrap around on one device and raise on another
+        kind = result_type((s.dtype, s.rank) for s in specs_in)
+        for a in arrays:
+            if type(a) is int:
+                as_kind(op.name, a, kind)
     many = type(specs) is tuple
     if not many:
         specs = (specs,)

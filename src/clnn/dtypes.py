@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
-from .errors import DTypeError
+from .errors import DTypeError, SettingError
 
 Number = bool | int | float
 
@@ -58,6 +58,11 @@ _ALIASES: Final = {
     "long": int64,
 }
 _PYTHON: Final = {bool: bool_, int: int64, float: float32}
+_RANGES: Final = {
+    uint8: (0, 2**8 - 1),
+    int32: (-(2**31), 2**31 - 1),
+    int64: (-(2**63), 2**63 - 1),
+}
 _ORDER: Final = {
     d: i for i, d in enumerate((bool_, uint8, int32, int64, float16, bfloat16, float32, float64))
 }
@@ -88,6 +93,18 @@ def promote(*types: DType) -> DType:
 def of_number(value: Number) -> DType:
     """The dtype a Python number has when nothing else decides."""
     return _PYTHON[type(value)]
+
+
+def as_kind(op: str, value: Number, kind: DType) -> Number:
+    """`value` as the Python number of `kind`, cut off toward zero; SettingError where that cannot hold it."""
+    try:
+        number = (bool, int, float)[kind.category](value)
+    except (OverflowError, ValueError):  # of infinity and NaN to int, of 10**400 to float
+        number = None
+    low, high = _RANGES.get(kind, (-1, 1))
+    if number is None or (kind.category == 1 and not low <= number <= high):
+        raise SettingError(f"{op}: expected a number that {kind} holds, got {value}")
+    return number
 
 
 def result_type(operands: Iterable[tuple[DType, int]]) -> DType:

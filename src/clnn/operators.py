@@ -130,7 +130,17 @@ class Operators(Methods):
     exp_ = _in_place("exp_", ops.exp)
     sqrt_ = _in_place("sqrt_", ops.sqrt)
     clamp_ = _in_place("clamp_", ops.clamp)
+    reciprocal_ = _in_place("reciprocal_", ops.reciprocal)
+    floor_ = _in_place("floor_", ops.floor)
+    ceil_ = _in_place("ceil_", ops.ceil)
+    round_ = _in_place("round_", ops.round)
+    relu_ = _in_place("relu_", ops.relu)
+    sigmoid_ = _in_place("sigmoid_", ops.sigmoid)
+    tanh_ = _in_place("tanh_", ops.tanh)
     masked_fill_ = _in_place("masked_fill_", ops.masked_fill)
+    scatter_ = _in_place("scatter_", ops.scatter)
+    scatter_add_ = _in_place("scatter_add_", ops.scatter_add)
+    index_add_ = _in_place("index_add_", ops.index_add)
 
     def fill_(self, value: Number) -> Self:
         """Every element becomes `value`."""

@@ -17,7 +17,7 @@ from .dtypes import dtype as as_dtype
 from .errors import AutogradError, DTypeError, SettingError, ShapeError
 from .methods import Where
 from .operators import Operators
-from .ops.creation import ARANGE, EMPTY, EYE, LINSPACE, as_number, as_shape, filled, make
+from .ops.creation import ARANGE, EMPTY, EYE, LINSPACE, as_number, as_shape, filled, like, make
 from .ops.movement import Ints, as_ints
 from .ops.random import RANDINT, RANDPERM, Generator, drawn, normal, uniform
 from .shapes import Spec
@@ -382,6 +382,15 @@ def randint(low: int = 0, high: Any = None, size: Any = None, *, generator: Gene
     (low, high) = as_ints("randint", (low, high))
     return make(RANDINT, Tensor, device, requires_grad, shape=shape, dtype=_kind(dtype, int64), low=low,
                 high=high, **drawn(shape, generator))  # fmt: skip
+
+
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None,
+                 device: Where = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Integers from [low, high), or from [0, low), in input's shape, dtype and device, unless given."""
+    kind, where = like("randint_like", input, dtype, device)
+    if high is None:
+        low, high = 0, low
+    return randint(low, high, input.shape, dtype=kind, device=where, requires_grad=requires_grad)
 
 
 def randperm(

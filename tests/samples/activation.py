@@ -61,11 +61,16 @@ SAMPLES = [
     sample("glu", T(3, 4, dtype="float64")),
     sample("glu", T(values=[[NAN, INF, 2.0, 1e4, 1.0, 1.0, -INF, -1e4]]), numeric_grad=False),
     sample("relu", T(50_000)),
+    *[sample("threshold", T(9, dtype=d), t, v) for d in ("int32", "int64", "uint8") for t, v in [(1, 7), (0.5, 2.5)]],
+    *[sample("hardtanh", T(9, dtype=d), *limits) for d in ("int32", "uint8") for limits in [(0, 2), (0.5, 2.5)]],
+    sample("hardtanh", T(9, dtype="int64")),
 ]  # fmt: skip
 
 ERRORS = [
-    *[bad(f, T(2, dtype=d), error=DTypeError, match=f"{f}: expected a floating-point tensor, got {d}; convert")
-      for f in ("gelu", "leaky_relu", "hardtanh", "softplus", "elu") for d in ("int64", "bool")],
+    *[bad(f, T(2, dtype=d), error=DTypeError, match=f"{f}: expected a floating dtype, got {d}; convert")
+      for f in ("gelu", "leaky_relu", "softplus", "elu") for d in ("int64", "bool")],
+    *[bad(f, T(2, dtype="bool"), 0, 1, error=DTypeError, match=f"{f}: expected a floating dtype, got bool") for f in ("hardtanh", "threshold")],
+    *[bad(f, T(2, dtype="bool"), error=DTypeError, match=f"{f}: expected a numeric dtype, got bool") for f in ("relu", "relu6")],
     *[bad(f, np.zeros(2, np.float32), error=DTypeError, match=f"{f}: expected .* got numpy.ndarray; make a Tensor")
       for f in ("relu", "gelu", "sigmoid", "glu")],
     bad("gelu", T(2), approximate="erf", error=SettingError, match="gelu: expected approximate 'none' or 'tanh', got 'erf'"),
@@ -79,5 +84,5 @@ ERRORS = [
     bad("glu", T(2, 3), error=ShapeError, match=r"glu: expected an even size along dim -1, got shape \(2, 3\)"),
     bad("glu", T(), error=ShapeError, match="glu: expected an even size"),
     bad("glu", T(2, 4), dim=2, error=IndexOutOfRangeError, match=r"glu: expected an axis in \[-2, 1\], got 2"),
-    bad("glu", T(2, 4, dtype="int64"), error=DTypeError, match="glu: expected a floating-point tensor, got int64"),
+    bad("glu", T(2, 4, dtype="int64"), error=DTypeError, match="glu: expected a floating dtype, got int64"),
 ]  # fmt: skip

@@ -71,9 +71,94 @@ SAMPLES = [
       for b in ("float32", "float16", "bfloat16", "int32", "int64", "uint8", "bool", "float64")],
     sample("add", T(97, 131), T(131)),
     sample("mul", T(50_000), T(50_000)),
+    # numbers and 0-d tensors on both sides, bool, and quotients rounded toward zero
+    *[sample("where", T(3, dtype="bool"), a, b) for a, b in [(T(), T()), (T(), 2.5), (1, T(dtype="float64")), (T(dtype="int64"), True)]],
+    *[sample(f, T(3, 2, dtype="bool")) for f in ("sign", "square")],
+    sample("pow", T(5, dtype="bool"), 2),
+    sample("pow", T(values=[1, 2, 3], dtype="int32"), 0.5),
+    sample("sub", T(3), 2, alpha=3),
+    sample("add", T(3, dtype="int32"), True, alpha=2),
+    *[sample("div", T(40, dtype=d, grad=False), T(40, dtype=d, low=1, high=5, grad=False), rounding_mode="trunc") for d in ("int32", "int64", "float32")],
+    sample("div", T(7, dtype="int64"), -2, rounding_mode="trunc"),
+    *[sample("round", T(30, low=-200, high=200), decimals=d, numeric_grad=False) for d in (1, 2, -1)],
+    sample("masked_fill", T(2, 3), T(3, dtype="bool"), T(grad=False)),
+    sample("masked_fill", T(3, dtype="int64"), T(3, dtype="bool"), 1.5),
+    sample("masked_fill", T(3, dtype="bool"), T(3, dtype="bool"), 2),
+    sample("mul", T(3, dtype="int32"), -(2**31)),
 ]  # fmt: skip
 
 ERRORS = [
+    *[
+        bad(
+            f,
+            T(2, dtype=d),
+            n,
+            error=SettingError,
+            match=f"{f}: expected a number that {d} holds, got {n}",
+        )
+        for f, d, n in [
+            ("add", "uint8", 300),
+            ("lt", "uint8", -1),
+            ("mul", "int32", 2**40),
+            ("eq", "int64", -(2**63) - 1),
+        ]
+    ],
+    bad(
+        "mul", 10**400, T(2), error=SettingError, match="mul: expected a number that float32 holds"
+    ),
+    *[
+        bad(
+            "masked_fill",
+            T(2, dtype=d),
+            T(2, dtype="bool"),
+            v,
+            error=SettingError,
+            match=f"masked_fill: expected a number that {d} holds, got {v}",
+        )
+        for d, v in [("uint8", 300), ("int32", float("inf")), ("int64", float("nan"))]
+    ],
+    bad(
+        "masked_fill",
+        T(2),
+        T(2, dtype="bool"),
+        T(1),
+        error=ShapeError,
+        match=r"masked_fill: expected a 0-d value, got shape \(1,\)",
+    ),
+    *[
+        bad(
+            f,
+            T(2, dtype="bool"),
+            T(2, dtype="bool"),
+            error=DTypeError,
+            match=f"{f}: expected a numeric dtype, got bool; convert",
+        )
+        for f in ("sub", "pow", "remainder", "floor_divide")
+    ],
+    *[
+        bad(
+            f,
+            T(2, dtype="bool"),
+            error=DTypeError,
+            match=f"{f}: expected a numeric dtype, got bool",
+        )
+        for f in ("neg", "abs", "floor", "ceil", "round")
+    ],
+    bad(
+        "pow",
+        T(2, dtype="int32"),
+        -1,
+        error=SettingError,
+        match="pow: expected an exponent >= 0 for integers, got -1",
+    ),
+    bad(
+        "div",
+        T(2),
+        T(2),
+        rounding_mode="up",
+        error=SettingError,
+        match="div: expected rounding_mode None, 'floor' or 'trunc', got 'up'",
+    ),
     bad(
         "add",
         T(2, 3),
@@ -98,5 +183,4 @@ ERRORS = [
         match="where: expected a bool condition, got float32",
     ),
     bad("cast", T(2), "complex64", error=DTypeError, match="expected one of .* got 'complex64'"),
-    bad("div", T(2), T(2), rounding_mode="up", error=SettingError, match="rounding_mode"),
 ]

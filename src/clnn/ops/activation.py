@@ -11,34 +11,9 @@ from ..autograd import T, Variable, apply
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Spec, normalize_axis
-from .elementwise import unary, unbroadcast
+from .elementwise import clamp, gt, where
 from .movement import reshape
-
-# --- declaring ----------------------------------------------------------------------------------
-
-
-def floating(op: str, *specs: Spec) -> None:
-    """Raise DTypeError naming `op` unless every operand is floating."""
-    for s in specs:
-        if not s.dtype.is_floating_point:
-            raise DTypeError(
-                f"{op}: expected a floating-point tensor, got {s.dtype}; convert it with cast(x, 'float32')"
-            )
-
-
-def _declare(name: str, saves: str = "x") -> Op:
-    """Declare `name` on floating tensors and `name`_grad(g, its input "x" or its output "y")."""
-
-    def infer(x: Spec, **_: Any) -> Spec:
-        floating(name, x)
-        return x
-
-    def vjp(g: Any, outs: Any, x: Any, *, needs: Any, **settings: Any) -> Any:
-        return (apply(grad, g, x if saves == "x" else outs[0], **settings),)
-
-    grad = Op(f"{name}_grad", lambda g, saved, **_: g)
-    return Op(name, infer, vjp)
-
+from .rules import check_floating, like_floating, unary, unbroadcast
 
 # --- rectifiers ---------------------------------------------------------------------------------
 
@@ -59,14 +34,21 @@ def leaky_relu(input: T, negative_slope: float = 0.01, inplace: bool = False) ->
 
 
 def threshold(input: T, threshold: float, value: float, inplace: bool = False) -> T:
-    """input where it is above `threshold`, else `value`."""
+    """input where it is above `threshold`, else `value`; both are cut off to integers for integers."""
+    if _whole(input):
+        return where(gt(input, int(threshold)), input, int(value))
     return apply(THRESHOLD, input, threshold=threshold, value=value)
 
 
 def hardtanh(input: T, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> T:
-    """input limited to [min_val, max_val]; gradient 0 at both ends. SettingError if min_val > max_val."""
+    """input limited to [min_val, max_val]; gradient 0 at both ends. SettingError if min_val > max_val.
+
+    The limits of integers are cut off to integers.
+    """
     if min_val > max_val:
         raise SettingError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}")
+    if _whole(input):
+        return clamp(input, int(min_val), int(max_val))
     return apply(HARDTANH, input, min_val=min_val, max_val=max_val)
 
 
@@ -191,8 +173,12 @@ def glu(input: T, dim: int = -1) -> T:
     return apply(GLU, input, dim=dim)
 
 
+def _whole(x: Any) -> bool:
+    return isinstance(x, Variable) and x.dtype.category == 1
+
+
 def _infer_prelu(x: Spec, weight: Spec) -> Spec:
-    floating("prelu", x, weight)
+    check_floating("prelu", x.dtype, weight.dtype)
     if x.dtype != weight.dtype:
         raise DTypeError(f"prelu: expected weight of dtype {x.dtype}, got {weight.dtype}")
     channels = x.shape[1] if len(x.shape) > 1 else 1
@@ -209,7 +195,7 @@ def _prelu_vjp(g: Any, outs: Any, x: Any, weight: Any, *, needs: Any) -> Any:
 
 
 def _infer_glu(x: Spec, *, dim: int) -> Spec:
-    floating("glu", x)
+    check_floating("glu", x.dtype)
     axis = normalize_axis("glu", dim, len(x.shape))
     if not x.shape or x.shape[axis] % 2:
         raise ShapeError(f"glu: expected an even size along dim {dim}, got shape {x.shape}")
@@ -220,28 +206,32 @@ def _glu_vjp(g: Any, outs: Any, x: Any, *, needs: Any, dim: int) -> Any:
     return (apply(GLU_GRAD, g, x, dim=dim),)
 
 
+def _floating(name: str, saves: str = "x") -> Op:
+    return unary(name, saves, infer=like_floating(name))
+
+
 RELU = unary("relu", "y", floating=False)
 RELU6 = unary("relu6", "y", floating=False)
 SOFTSIGN = unary("softsign")
 TANHSHRINK = unary("tanhshrink")
 SIGMOID = unary("sigmoid", "y")
 TANH = unary("tanh", "y")
-LEAKY_RELU = _declare("leaky_relu")
-THRESHOLD = _declare("threshold")
-HARDTANH = _declare("hardtanh", "y")
-ELU = _declare("elu")
-SELU = _declare("selu")
-CELU = _declare("celu")
-GELU = _declare("gelu")
-GELU_TANH = _declare("gelu_tanh")
-SILU = _declare("silu")
-MISH = _declare("mish")
-SOFTPLUS = _declare("softplus")
-LOGSIGMOID = _declare("logsigmoid")
-HARDSWISH = _declare("hardswish")
-HARDSIGMOID = _declare("hardsigmoid")
-HARDSHRINK = _declare("hardshrink")
-SOFTSHRINK = _declare("softshrink")
+LEAKY_RELU = _floating("leaky_relu")
+THRESHOLD = _floating("threshold")
+HARDTANH = _floating("hardtanh", "y")
+ELU = _floating("elu")
+SELU = _floating("selu")
+CELU = _floating("celu")
+GELU = _floating("gelu")
+GELU_TANH = _floating("gelu_tanh")
+SILU = _floating("silu")
+MISH = _floating("mish")
+SOFTPLUS = _floating("softplus")
+LOGSIGMOID = _floating("logsigmoid")
+HARDSWISH = _floating("hardswish")
+HARDSIGMOID = _floating("hardsigmoid")
+HARDSHRINK = _floating("hardshrink")
+SOFTSHRINK = _floating("softshrink")
 PRELU_GRAD = Op("prelu_grad", lambda g, x, weight: g)
 PRELU_WEIGHT_GRAD = Op("prelu_weight_grad", lambda g, x: g)
 PRELU = Op("prelu", _infer_prelu, _prelu_vjp)

@@ -8,14 +8,13 @@ from typing import Any
 from ..autograd import T, apply, create, python_number
 from ..device import Device
 from ..device import device as open_device
-from ..dtypes import DType, Number, bool_, of_number
+from ..dtypes import DType, Number, as_kind, bool_, of_number
 from ..dtypes import dtype as as_dtype
 from ..errors import DTypeError, SettingError
 from ..op import Op
 from ..shapes import Shape, Spec, check_shape
 from .movement import as_ints, operand
-
-_RANGE = {"uint8": (0, 2**8 - 1), "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
+from .rules import check_floating
 
 
 def make(
@@ -28,15 +27,7 @@ def make(
 
 def as_number(op: str, value: Any, kind: DType) -> Number:
     """`value` as the Python number of `kind`; raises DTypeError, or SettingError where it does not fit."""
-    value = python_number(op, value)
-    if kind.category == 2:
-        return float(value)
-    if kind is bool_:
-        return bool(value)
-    low, high = _RANGE[kind]
-    if not isfinite(value) or not low <= int(value) <= high:
-        raise SettingError(f"{op}: expected a number that {kind} holds, got {value}")
-    return int(value)
+    return as_kind(op, python_number(op, value), kind)
 
 
 def as_shape(op: str, size: tuple[Any, ...]) -> Shape:
@@ -62,8 +53,7 @@ def _infer_arange(*, start: Number, end: Number, step: Number, dtype: DType) -> 
 
 
 def _infer_linspace(*, start: float, end: float, steps: int, dtype: DType) -> Spec:
-    if dtype.category != 2:
-        raise DTypeError(f"linspace: expected a floating dtype, got {dtype}")
+    check_floating("linspace", dtype)
     return Spec(check_shape("linspace", (steps,)), dtype)
 
 

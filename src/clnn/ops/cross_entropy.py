@@ -13,6 +13,7 @@ from .elementwise import add, mul, neg
 from .loss import check_reduction, constant, reduced
 from .movement import operand, reshape
 from .reduce import mean, sum
+from .rules import check_floating
 from .softmax import log_softmax
 
 
@@ -89,8 +90,7 @@ def _check_weight(name: str, x: Spec, weight: Spec) -> None:
 
 
 def _check_classes(name: str, x: Spec, target: Spec, weight: tuple[Spec, ...]) -> None:
-    if not x.dtype.is_floating_point:
-        raise DTypeError(f"{name}: expected a floating-point input, got {x.dtype}")
+    check_floating(name, x.dtype)
     if not x.shape:
         raise ShapeError(f"{name}: expected an input of shape (N, C, ...) or (C,), got ()")
     samples = (x.shape[0], *x.shape[2:]) if len(x.shape) > 1 else ()

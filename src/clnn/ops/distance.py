@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import T
-from ..dtypes import DType, result_type
-from ..errors import DTypeError, SettingError
+from ..dtypes import result_type
+from ..errors import SettingError
 from ..shapes import Axes, broadcast, normalize_axes, normalize_axis
 from .elementwise import add, cast, clamp, div, mul, sub
 from .movement import expand, operand
 from .reduce import norm, sum
+from .rules import check_floating
 
 
 def normalize(input: T, p: float = 2.0, dim: Axes = 1, eps: float = 1e-12, out: None = None) -> T:
@@ -22,7 +23,7 @@ def normalize(input: T, p: float = 2.0, dim: Axes = 1, eps: float = 1e-12, out: 
     if out is not None:
         raise SettingError("normalize: expected no out, got one; use what is returned")
     operand("normalize", input)
-    _floating("normalize", input.dtype)
+    check_floating("normalize", input.dtype)
     axes = normalize_axes("normalize", dim, input.ndim)
     return div(input, clamp(norm(input, p, axes, keepdim=True), min=eps))
 
@@ -48,17 +49,12 @@ def pairwise_distance(x1: T, x2: T, p: float = 2.0, eps: float = 1e-6, keepdim: 
     return norm(add(sub(x1, x2), eps), p, -1, keepdim)
 
 
-def _floating(op: str, kind: DType) -> None:
-    if not kind.is_floating_point:
-        raise DTypeError(f"{op}: expected a floating-point tensor, got {kind}")
-
-
 def _alike(op: str, x1: Any, x2: Any) -> tuple[Any, Any]:
     """Both operands in their common dtype and shape."""
     operand(op, x1)
     operand(op, x2)
     kind = result_type(((x1.dtype, x1.ndim), (x2.dtype, x2.ndim)))
-    _floating(op, kind)
+    check_floating(op, kind)
     shape = broadcast(op, x1.shape, x2.shape)
     x1, x2 = cast(x1, kind), cast(x2, kind)
     if x1.shape == x2.shape:

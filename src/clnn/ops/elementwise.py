@@ -2,83 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from ..autograd import T, Variable, apply
-from ..dtypes import DType, Number, bool_, float32, result_type
+from ..autograd import T, Variable, apply, python_number
+from ..dtypes import DType, Number, as_kind, bool_, result_type
 from ..dtypes import dtype as as_dtype
-from ..errors import DTypeError, SettingError
-from ..op import OPS, Op
+from ..errors import DTypeError, SettingError, ShapeError
+from ..op import Op
 from ..shapes import Shape, Spec, broadcast
+from .rules import binary_vjp, promoted, unary, unbroadcast
 
 Operand: TypeAlias = (
     T | Number
 )  # what a binary op takes on either side, as long as one side is a Tensor
-
-
-def unbroadcast(g: Any, x: Variable) -> Any:
-    """The adjoint of broadcasting and promoting `x` to g: sum down to its shape, cast to its dtype."""
-    if g.shape != x.shape:
-        g = apply(OPS["sum_to"], g, shape=x.shape)
-    return g if g.dtype == x.dtype else apply(CAST, g, dtype=x.dtype)
-
-
-# --- declaring ----------------------------------------------------------------------------------
-
-
-def _promoted(name: str, *, floating: bool = False, to: DType | None = None) -> Callable[..., Spec]:
-    """Shape rule: broadcast; dtype rule: `to`, else promotion, integers to float32 if `floating`."""
-
-    def infer(*xs: Spec, **_: Any) -> Spec:
-        first = xs[0]
-        if type(first) is Spec and (len(xs) == 1 or all([x == first for x in xs])):
-            shape, kind = first  # the common case, kept short: this runs on every op
-        else:
-            shape = broadcast(name, *[x.shape for x in xs])
-            kind = result_type((x.dtype, x.rank) for x in xs)
-        if to is not None:
-            kind = to
-        elif floating and kind.category < 2:
-            kind = float32
-        return Spec(shape, kind)
-
-    return infer
-
-
-def _like_first(g: Spec, *_: Spec, **__: Any) -> Spec:
-    return g
-
-
-def unary(name: str, saves: str | None = "x", *, floating: bool = True) -> Op:
-    """Declare `name` and, if it saves "x" (its input) or "y" (its output), the gradient op `name`_grad(g, saved).
-
-    Settings of the op are passed on to its gradient. Without `saves` the gradient is zero.
-    """
-    if saves is None:
-        return Op(name, _promoted(name), lambda g, outs, x, *, needs, **_: (mul(g, 0.0),))
-    grad = Op(f"{name}_grad", _like_first)
-
-    def vjp(g: Any, outs: Any, x: Any, *, needs: Any, **settings: Any) -> Any:
-        return (apply(grad, g, x if saves == "x" else outs[0], **settings),)
-
-    return Op(name, _promoted(name, floating=floating), vjp)
-
-
-def _compare(name: str) -> Op:
-    return Op(name, _promoted(name, to=bool_))
-
-
-def _binary_vjp(da: Callable[..., Any], db: Callable[..., Any]) -> Callable[..., Any]:
-    """Gradient rule of a broadcasting binary op from the two partial derivatives times g."""
-
-    def vjp(g: Any, outs: Any, a: Any, b: Any, *, needs: Any) -> Any:
-        return (
-            unbroadcast(da(g, a, b), a) if needs[0] else None,
-            unbroadcast(db(g, a, b), b) if needs[1] else None,
-        )
-
-    return vjp
 
 
 # --- arithmetic ---------------------------------------------------------------------------------
@@ -86,12 +22,18 @@ def _binary_vjp(da: Callable[..., Any], db: Callable[..., Any]) -> Callable[...,
 
 def add(input: Operand[T], other: Operand[T], *, alpha: Number = 1) -> T:
     """input + alpha * other, broadcasting."""
-    return apply(ADD, input, other if alpha == 1 else mul(other, alpha))
+    return apply(ADD, input, _times(other, alpha))
 
 
 def sub(input: Operand[T], other: Operand[T], *, alpha: Number = 1) -> T:
     """input - alpha * other, broadcasting."""
-    return apply(SUB, input, other if alpha == 1 else mul(other, alpha))
+    return apply(SUB, input, _times(other, alpha))
+
+
+def _times(other: Any, alpha: Number) -> Any:
+    if alpha == 1:
+        return other
+    return mul(other, alpha) if isinstance(other, Variable) else other * alpha
 
 
 def mul(input: Operand[T], other: Operand[T]) -> T:
@@ -100,11 +42,19 @@ def mul(input: Operand[T], other: Operand[T]) -> T:
 
 
 def div(input: Operand[T], other: Operand[T], *, rounding_mode: str | None = None) -> T:
-    """input / other, broadcasting; integers give float32 unless rounding_mode is "floor"."""
+    """input / other, broadcasting; integers give float32.
+
+    rounding_mode "floor" and "trunc" (toward zero) round the quotient, and leave integers integers.
+    """
     if rounding_mode == "floor":
         return floor_divide(input, other)
+    if rounding_mode == "trunc":
+        q: Any = floor_divide(input, other)
+        return where(logical_and(lt(q, 0), ne(mul(q, other), input)), add(q, 1), q)
     if rounding_mode is not None:
-        raise SettingError(f"div: expected rounding_mode None or 'floor', got {rounding_mode!r}")
+        raise SettingError(
+            f"div: expected rounding_mode None, 'floor' or 'trunc', got {rounding_mode!r}"
+        )
     return apply(DIV, input, other)
 
 
@@ -119,9 +69,15 @@ def remainder(input: Operand[T], other: Operand[T]) -> T:
 
 
 def pow(input: Operand[T], exponent: Operand[T]) -> T:
-    """input to the power of exponent, broadcasting; a plain 2 is a product."""
-    if type(exponent) in (int, float) and exponent == 2 and isinstance(input, Variable):
-        return mul(input, input)
+    """input to the power of exponent, broadcasting; a plain 2 is a product.
+
+    Raises SettingError for integers to the power of a negative int.
+    """
+    if isinstance(input, Variable) and isinstance(exponent, (int, float)):
+        if exponent == 2 and input.dtype.category:
+            return mul(input, input)
+        if exponent < 0 and input.dtype.category < 2 and isinstance(exponent, int):
+            raise SettingError(f"pow: expected an exponent >= 0 for integers, got {exponent}")
     return apply(POW, input, exponent)
 
 
@@ -147,32 +103,30 @@ def abs(input: T) -> T:
 
 def square(input: T) -> T:
     """input * input."""
-    return mul(input, input)
+    return pow(input, 2)
 
 
-def _scaled(scale: float) -> Callable[..., Any]:
-    return lambda g, a, b: g if scale == 1 else neg(g)
-
-
-ADD = Op("add", _promoted("add"), _binary_vjp(_scaled(1), _scaled(1)))
-SUB = Op("sub", _promoted("sub"), _binary_vjp(_scaled(1), _scaled(-1)))
-MUL = Op("mul", _promoted("mul"), _binary_vjp(lambda g, a, b: mul(g, b), lambda g, a, b: mul(g, a)))
-DIV_GRAD = Op("div_grad", _promoted("div_grad"))
-DIV = Op("div", _promoted("div", floating=True),
-         _binary_vjp(lambda g, a, b: div(g, b), lambda g, a, b: apply(DIV_GRAD, g, a, b)))  # fmt: skip
-FLOOR_DIVIDE = Op("floor_divide", _promoted("floor_divide"))
-REMAINDER = Op("remainder", _promoted("remainder"),
-               _binary_vjp(lambda g, a, b: g, lambda g, a, b: neg(mul(g, floor_divide(a, b)))))  # fmt: skip
-POW_BASE_GRAD = Op("pow_base_grad", _promoted("pow_base_grad"))
-POW_EXPONENT_GRAD = Op("pow_exponent_grad", _promoted("pow_exponent_grad"))
-POW = Op("pow", _promoted("pow"), _binary_vjp(
+ADD = Op("add", promoted("add"), binary_vjp(lambda g, a, b: g, lambda g, a, b: g))
+SUB = Op(
+    "sub", promoted("sub", logical=False), binary_vjp(lambda g, a, b: g, lambda g, a, b: neg(g))
+)
+MUL = Op("mul", promoted("mul"), binary_vjp(lambda g, a, b: mul(g, b), lambda g, a, b: mul(g, a)))
+DIV_GRAD = Op("div_grad", promoted("div_grad"))
+DIV = Op("div", promoted("div", floating=True),
+         binary_vjp(lambda g, a, b: div(g, b), lambda g, a, b: apply(DIV_GRAD, g, a, b)))  # fmt: skip
+FLOOR_DIVIDE = Op("floor_divide", promoted("floor_divide", logical=False))
+REMAINDER = Op("remainder", promoted("remainder", logical=False),
+               binary_vjp(lambda g, a, b: g, lambda g, a, b: neg(mul(g, floor_divide(a, b)))))  # fmt: skip
+POW_BASE_GRAD = Op("pow_base_grad", promoted("pow_base_grad"))
+POW_EXPONENT_GRAD = Op("pow_exponent_grad", promoted("pow_exponent_grad"))
+POW = Op("pow", promoted("pow", logical=False), binary_vjp(
     lambda g, a, b: apply(POW_BASE_GRAD, g, a, b), lambda g, a, b: apply(POW_EXPONENT_GRAD, g, a, b)))  # fmt: skip
-MAXIMUM_GRAD = Op("maximum_grad", _promoted("maximum_grad"))
-MAXIMUM = Op("maximum", _promoted("maximum"), _binary_vjp(
+MAXIMUM_GRAD = Op("maximum_grad", promoted("maximum_grad"))
+MAXIMUM = Op("maximum", promoted("maximum"), binary_vjp(
     lambda g, a, b: apply(MAXIMUM_GRAD, g, a, b), lambda g, a, b: apply(MAXIMUM_GRAD, g, b, a)))  # fmt: skip
-MINIMUM = Op("minimum", _promoted("minimum"), _binary_vjp(
+MINIMUM = Op("minimum", promoted("minimum"), binary_vjp(
     lambda g, a, b: apply(MAXIMUM_GRAD, g, b, a), lambda g, a, b: apply(MAXIMUM_GRAD, g, a, b)))  # fmt: skip
-NEG = Op("neg", _promoted("neg"), lambda g, outs, x, *, needs: (neg(g),))
+NEG = Op("neg", promoted("neg", logical=False), lambda g, outs, x, *, needs: (neg(g),))
 ABS = unary("abs", floating=False)
 
 
@@ -259,9 +213,13 @@ def ceil(input: T) -> T:
     return apply(CEIL, input)
 
 
-def round(input: T) -> T:
-    """The nearest integer, halves to the even one; gradient 0."""
-    return apply(ROUND, input)
+def round(input: T, *, decimals: int = 0) -> T:
+    """The nearest integer, halves to the even one; gradient 0. To `decimals` places if there are any."""
+    if not decimals:
+        return apply(ROUND, input)
+    scale = 10.0**-decimals if decimals < 0 else 10.0**decimals
+    to, back = (div, mul) if decimals < 0 else (mul, div)
+    return back(apply(ROUND, to(input, scale)), scale)
 
 
 EXP = unary("exp", "y")
@@ -277,7 +235,7 @@ SIN = unary("sin")
 COS = unary("cos")
 TAN = unary("tan", "y")
 ERF = unary("erf")
-SIGN = unary("sign", None)
+SIGN = unary("sign", None, logical=True)
 FLOOR = unary("floor", None)
 CEIL = unary("ceil", None)
 ROUND = unary("round", None)
@@ -351,10 +309,14 @@ def isfinite(input: T) -> T:
     return apply(ISFINITE, input)
 
 
-EQ, NE, LT, LE, GT, GE = (_compare(n) for n in ("eq", "ne", "lt", "le", "gt", "ge"))
-LOGICAL_AND, LOGICAL_OR, LOGICAL_XOR = (_compare(f"logical_{n}") for n in ("and", "or", "xor"))
-LOGICAL_NOT = _compare("logical_not")
-ISNAN, ISINF, ISFINITE = (_compare(n) for n in ("isnan", "isinf", "isfinite"))
+EQ, NE, LT, LE, GT, GE = (
+    Op(n, promoted(n, to=bool_)) for n in ("eq", "ne", "lt", "le", "gt", "ge")
+)
+LOGICAL_AND, LOGICAL_OR, LOGICAL_XOR = (
+    Op(n, promoted(n, to=bool_)) for n in ("logical_and", "logical_or", "logical_xor")
+)
+LOGICAL_NOT = Op("logical_not", promoted("logical_not", to=bool_))
+ISNAN, ISINF, ISFINITE = (Op(n, promoted(n, to=bool_)) for n in ("isnan", "isinf", "isfinite"))
 
 
 # --- choice and conversion ----------------------------------------------------------------------
@@ -365,8 +327,16 @@ def where(condition: T, input: Operand[T], other: Operand[T]) -> T:
     return apply(WHERE, condition, input, other)
 
 
-def masked_fill(input: T, mask: T, value: Number) -> T:
-    """input with `value` wherever the bool `mask` holds; the dtype stays input's."""
+def masked_fill(input: T, mask: T, value: Operand[T]) -> T:
+    """input with `value`, a number or a 0-d tensor, wherever the bool `mask` holds; the dtype stays input's.
+
+    Raises SettingError for a number that input's dtype cannot hold, ShapeError for a larger tensor.
+    """
+    if isinstance(value, Variable):
+        if value.ndim:
+            raise ShapeError(f"masked_fill: expected a 0-d value, got shape {value.shape}")
+    elif isinstance(input, Variable):
+        value = as_kind("masked_fill", python_number("masked_fill", value), input.dtype)
     return cast(where(mask, value, input), input.dtype)
 
 
@@ -403,8 +373,8 @@ def _cast_vjp(g: Any, outs: Any, x: Any, *, needs: Any, dtype: DType) -> Any:
 
 
 WHERE = Op("where", _infer_where, _where_vjp)
-CLAMP_MIN = Op("clamp_min", _promoted("clamp"), _binary_vjp(
+CLAMP_MIN = Op("clamp_min", promoted("clamp"), binary_vjp(
     lambda g, a, b: where(ge(a, b), g, 0.0), lambda g, a, b: where(lt(a, b), g, 0.0)))  # fmt: skip
-CLAMP_MAX = Op("clamp_max", _promoted("clamp"), _binary_vjp(
+CLAMP_MAX = Op("clamp_max", promoted("clamp"), binary_vjp(
     lambda g, a, b: where(le(a, b), g, 0.0), lambda g, a, b: where(gt(a, b), g, 0.0)))  # fmt: skip
 CAST = Op("cast", lambda x, *, dtype: Spec(x.shape, dtype), _cast_vjp)

@@ -13,6 +13,7 @@ from ..dtypes import Number, int32, int64
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Shape, Spec, broadcast, normalize_axis
+from .creation import as_number
 from .elementwise import add, lt, mul, where
 from .movement import PLACE, as_ints, broadcast_to, operand, reshape, take_slice
 
@@ -212,6 +213,8 @@ def scatter(
     given = value if src is None else src
     if isinstance(given, Variable):
         given = _source("scatter", input, index, given, axis)
+    else:
+        given = as_number("scatter", given, input.dtype)
     return apply(SCATTER, input, _widen(index, input.shape, axis, -1), given, dim=axis)[0]
 
 

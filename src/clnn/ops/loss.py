@@ -11,7 +11,7 @@ from typing import Any
 
 from ..autograd import T, apply
 from ..dtypes import result_type
-from ..errors import DTypeError, NotDifferentiableError, SettingError, ShapeError
+from ..errors import NotDifferentiableError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Spec, broadcast
 from .distance import pairwise_distance
@@ -25,11 +25,11 @@ from .elementwise import (
     rsqrt,
     square,
     sub,
-    unbroadcast,
     where,
 )
 from .movement import operand
 from .reduce import mean, sum
+from .rules import check_floating, unbroadcast
 
 # --- declaring ----------------------------------------------------------------------------------
 
@@ -63,8 +63,7 @@ def _pointwise(name: str, operands: int = 2) -> Op:
     def infer(*xs: Spec, reduction: str, **_: Any) -> Spec:
         shape = broadcast(name, *[x.shape for x in xs])
         kind = result_type((x.dtype, x.rank) for x in xs)
-        if not kind.is_floating_point:
-            raise DTypeError(f"{name}: expected floating-point tensors, got {kind}")
+        check_floating(name, kind)
         return Spec(shape if reduction == "none" else (), kind)
 
     def vjp(g: Any, outs: Any, *xs: Any, needs: Any, reduction: str, **settings: Any) -> Any:

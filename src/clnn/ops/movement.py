@@ -20,7 +20,8 @@ from ..shapes import (
     normalize_axes,
     normalize_axis,
 )
-from .elementwise import cast, unbroadcast
+from .elementwise import cast
+from .rules import unbroadcast
 
 Ints = int | Sequence[int]
 

@@ -15,6 +15,7 @@ from .elementwise import add, cast, div, mul, pow, rsqrt, square
 from .movement import Ints, as_ints, narrow, operand, reshape
 from .pool import avg_pool2d
 from .reduce import mean, var_mean
+from .rules import check_floating, like_first
 
 _EPSILON = {"float64": 2.0**-52}  # of rms_norm, when none is given: that of the accumulator
 _VIEW = "(N, C, *)"
@@ -198,13 +199,8 @@ def _running(name: str, running_mean: Any, running_var: Any) -> tuple[Any, ...]:
     return running_mean, running_var
 
 
-def _floating(name: str, x: Spec) -> None:
-    if not x.dtype.is_floating_point:
-        raise DTypeError(f"{name}: expected a floating dtype, got {x.dtype}")
-
-
 def _channels(name: str, x: Spec) -> Shape:
-    _floating(name, x)
+    check_floating(name, x.dtype)
     if x.rank < 2:
         raise ShapeError(f"{name}: expected input of {_VIEW}, got shape {x.shape}")
     return x.shape
@@ -213,7 +209,7 @@ def _channels(name: str, x: Spec) -> Shape:
 def _trailing(name: str, x: Any, normalized_shape: Ints) -> tuple[Shape, Shape]:
     """The view (rows, 1, elements, 1), and normalized_shape as a tuple."""
     operand(name, x)
-    _floating(name, x.spec)
+    check_floating(name, x.dtype)
     shape = as_ints(name, normalized_shape)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(
@@ -346,12 +342,8 @@ def _batch_eval_vjp(g: Any, outs: Any, x: Any, centre: Any, var: Any, *params: A
     return (gx, None, None, *_affine_grads(params, needs[3:], affine, sums))
 
 
-def _like_first(g: Spec, *_: Spec, **__: Any) -> Spec:
-    return g
-
-
-ROW_NORM_GRAD = Op("row_norm_grad", _like_first)
-BATCH_NORM_GRAD = Op("batch_norm_grad", _like_first)
+ROW_NORM_GRAD = Op("row_norm_grad", like_first)
+BATCH_NORM_GRAD = Op("batch_norm_grad", like_first)
 CHANNEL_SUMS = Op("channel_sums", _infer_sums)
 LAYER_NORM = Op("layer_norm", _infer_rows("layer_norm"), _rows_vjp)
 GROUP_NORM = Op("group_norm", _infer_rows("group_norm"), _rows_vjp)

@@ -8,6 +8,7 @@ from ..autograd import T, apply
 from ..dtypes import Number
 from ..errors import SettingError, ShapeError
 from ..shapes import Shape, check_shape, normalize_axis
+from .creation import as_number
 from .movement import (
     PLACE,
     Ints,
@@ -121,7 +122,8 @@ def pad(input: T, pad: Sequence[int], mode: str = "constant", value: Number | No
         if input.shape[axis] + before + after < 0:
             raise ShapeError(f"pad: expected sizes >= 0, got {input.shape} cropped by {given}")
     if mode == "constant":
-        return _pad_constant(input, pairs, 0 if value is None else value)
+        fill = as_number("pad", 0 if value is None else value, input.dtype)
+        return _pad_constant(input, pairs, fill)
     if mode not in _EDGES:
         raise SettingError(
             f"pad: expected mode 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}"

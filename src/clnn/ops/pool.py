@@ -7,11 +7,12 @@ from typing import Any
 
 from ..autograd import T, Variable, apply, is_grad_enabled
 from ..dtypes import int32, int64
-from ..errors import DTypeError, SettingError, ShapeError
+from ..errors import SettingError, ShapeError
 from ..op import OPS, Op
 from ..shapes import Shape, Spec, pair, window_out
 from .elementwise import cast
 from .reduce import mean
+from .rules import check_floating
 
 Ints = int | Sequence[int]
 
@@ -153,8 +154,7 @@ def _grid(name: str, rank: int, x: Any, size: Any) -> Shape:
 
 def _check_input(name: str, x: Spec, rank: int) -> Shape:
     """The spatial sizes of x."""
-    if not x.dtype.is_floating_point:
-        raise DTypeError(f"{name}: expected a floating dtype, got {x.dtype}")
+    check_floating(name, x.dtype)
     layout = "(N, C, L) or (C, L)" if rank == 1 else "(N, C, H, W) or (C, H, W)"
     if x.rank not in (rank + 1, rank + 2) or 0 in x.shape[x.rank - rank - 1 :]:
         raise ShapeError(f"{name}: expected input of {layout}, only N may be 0, got {x.shape}")

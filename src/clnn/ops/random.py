@@ -16,6 +16,7 @@ from ..shapes import Shape, Spec, check_shape
 from .creation import as_number, filled, like, make
 from .elementwise import mul
 from .movement import operand
+from .rules import check_floating
 
 _WORDS = 4  # numbers in one Philox block
 
@@ -92,8 +93,7 @@ def initial_seed() -> int:
 
 def _floating(op: str) -> Any:
     def infer(*, shape: Shape, dtype: DType, seed: int, offset: int, **numbers: float) -> Spec:
-        if dtype.category != 2:
-            raise DTypeError(f"{op}: expected a floating dtype, got {dtype}")
+        check_floating(op, dtype)
         if not all(map(isfinite, numbers.values())):
             raise SettingError(f"{op}: expected finite numbers, got {numbers}")
         return Spec(check_shape(op, shape), dtype)
@@ -120,8 +120,7 @@ def _infer_randperm(*, n: int, dtype: DType, seed: int, offset: int) -> Spec:
 
 
 def _infer_dropout(x: Spec, *, p: float, seed: int, offset: int) -> Spec:
-    if x.dtype.category != 2:
-        raise DTypeError(f"dropout: expected a floating dtype, got {x.dtype}")
+    check_floating("dropout", x.dtype)
     return x
 
 

@@ -15,6 +15,7 @@ from ..op import Op
 from ..shapes import Axes, Shape, Spec, broadcast, normalize_axes, normalize_axis, reduced
 from .elementwise import abs, cast, maximum, minimum
 from .movement import operand, reshape
+from .rules import check_floating
 
 
 class Extremes(NamedTuple):
@@ -80,8 +81,7 @@ def _infer_sum_to(x: Spec, *, shape: Shape) -> Spec:
 
 
 def _floating(op: str, x: Spec) -> DType:
-    if not x.dtype.is_floating_point:
-        raise DTypeError(f"{op}: expected a floating dtype, got {x.dtype}; convert first")
+    check_floating(op, x.dtype, hint="convert with .to()")
     return x.dtype
 
 

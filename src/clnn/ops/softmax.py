@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import T, apply
-from ..errors import DTypeError
 from ..op import Op
 from ..shapes import Spec, normalize_axis
 from .elementwise import cast, neg
 from .movement import operand
+from .rules import check_floating
 
 
 def softmax(input: T, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> T:
@@ -47,8 +47,7 @@ def _declare(name: str) -> Op:
     grad = Op(f"{name}_grad", lambda g, y, *, axis: g)
 
     def infer(x: Spec, *, axis: int) -> Spec:
-        if not x.dtype.is_floating_point:
-            raise DTypeError(f"{name}: expected a floating dtype, got {x.dtype}; pass dtype=")
+        check_floating(name, x.dtype, hint="pass dtype=")
         return x
 
     def vjp(g: Any, outs: Any, x: Any, *, needs: Any, axis: int) -> Any:

@@ -13,6 +13,7 @@ from ..dtypes import Number, bool_, int64
 from ..errors import DTypeError, IndexOutOfRangeError, ShapeError
 from ..op import OPS
 from ..shapes import Shape, Spec, broadcast
+from .creation import as_number
 from .elementwise import cast, sub, where
 from .indexing import FLAT_INDEX, POSITIONS, check_index, scatter, take_rows
 from .movement import ASSIGN, broadcast_to, operand, permute, reshape, take_slice
@@ -38,8 +39,8 @@ def setitem(input: T, index: Any, value: T | Number) -> T:
     they name out of range is not written. Raises ShapeError for a value that does not broadcast.
     """
     operand("setitem", input)
-    if isinstance(value, Variable):
-        value = cast(value, input.dtype)
+    kind = input.dtype
+    value = cast(value, kind) if isinstance(value, Variable) else as_number("setitem", value, kind)
     single = not isinstance(value, Variable) or value.spec.size == 1
     if single and isinstance(index, Variable) and index.dtype is bool_:
         _check_mask("setitem", index.shape, input.shape, 0)
@@ -108,10 +109,11 @@ class _Plan:
         taken = [_axes_taken(i) for i in items]
         rest = input.ndim - sum(taken)
         dots = [k for k, i in enumerate(items) if i is Ellipsis] or [len(items)]
-        if len(dots) > 1 or rest < 0:
+        if len(dots) > 1:
+            raise IndexOutOfRangeError(f"{op}: expected at most one ..., got {len(dots)}")
+        if rest < 0:
             raise IndexOutOfRangeError(
-                f"{op}: expected at most one ... and at most {input.ndim} indices for shape {input.shape}, "
-                f"got {sum(taken)}"
+                f"{op}: expected at most {input.ndim} indices for shape {input.shape}, got {sum(taken)}"
             )
         items[dots[0] : dots[0] + 1] = [slice(None)] * rest
         axis = 0

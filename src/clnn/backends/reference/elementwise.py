@@ -17,16 +17,17 @@ def compute_in(kind: DType) -> Any:
     return np.dtype("float32" if kind in ("float16", "bfloat16") else str(kind))
 
 
+def _kind(x: Any) -> tuple[DType, int]:
+    """The dtype and rank of an operand, as result_type wants them."""
+    return (dtype(x.dtype), x.ndim) if isinstance(x, np.ndarray) else (of_number(x), -1)
+
+
 def mapped(fn: Callable[..., Any], *, floating: bool = False) -> Callable[..., Any]:
     """`fn` under clnn's dtype rules: promote, compute, round to the promoted dtype (bool results stay)."""
 
     def run(*xs: Any, **settings: Any) -> Any:
         tensors = [x for x in xs if isinstance(x, np.ndarray)]
-        kinds = [
-            (dtype(x.dtype), x.ndim) if isinstance(x, np.ndarray) else (of_number(x), -1)
-            for x in xs
-        ]
-        kind = result_type(kinds)
+        kind = result_type(map(_kind, xs))
         if floating and kind.category < 2:
             kind = dtype("float32")
         work = compute_in(kind)
@@ -51,7 +52,7 @@ def _floor_divide(a: Any, b: Any) -> Any:
 
 
 def _sign(x: Any) -> Any:
-    return (x > 0).astype(x.dtype) - (x < 0)  # NaN gives 0, as in torch
+    return x if x.dtype == bool else (x > 0).astype(x.dtype) - (x < 0)  # NaN gives 0, as in torch
 
 
 def _pow(a: Any, b: Any) -> Any:
@@ -144,13 +145,8 @@ IMPLEMENTATIONS = {
 @implements("where")
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Choose per element; the condition takes no part in promotion."""
-    picked = mapped(lambda a, b: np.where(condition, a, b))
-    full = np.broadcast_shapes(condition.shape, np.shape(a), np.shape(b))
-    a, b = (np.broadcast_to(x, full) if isinstance(x, np.ndarray) and x.ndim else x for x in (a, b))
-    if not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray):
-        kind = str(result_type([(of_number(a), -1), (of_number(b), -1)]))
-        return np.where(condition, a, b).astype(kind)
-    return np.broadcast_to(picked(a, b), full)
+    kind = str(result_type(map(_kind, (a, b))))
+    return np.where(condition, np.asarray(a).astype(kind), np.asarray(b).astype(kind))
 
 
 @implements("cast")

@@ -1,0 +1,97 @@
+"""What families share: checks of dtypes, shape rules, gradient rules, and declarations made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..autograd import Variable, apply
+from ..dtypes import DType, bool_, float32, result_type
+from ..errors import DTypeError
+from ..op import OPS, Op
+from ..shapes import Spec, broadcast
+
+
+def check_floating(op: str, *kinds: DType, hint: str = "") -> None:
+    """Raise DTypeError unless every dtype is floating."""
+    for kind in kinds:
+        if kind.category != 2:
+            raise DTypeError(f"{op}: expected a floating dtype, got {kind}{hint and '; ' + hint}")
+
+
+def unbroadcast(g: Any, x: Variable) -> Any:
+    """The adjoint of broadcasting and promoting `x` to g: sum down to its shape, cast to its dtype."""
+    if g.shape != x.shape:
+        g = apply(OPS["sum_to"], g, shape=x.shape)
+    return g if g.dtype == x.dtype else apply(OPS["cast"], g, dtype=x.dtype)
+
+
+def like_first(g: Spec, *_: Spec, **__: Any) -> Spec:
+    """Shape rule: as the first operand."""
+    return g
+
+
+def like_floating(name: str) -> Callable[..., Spec]:
+    """Shape rule: as the one operand, which must be floating."""
+
+    def infer(x: Spec, **_: Any) -> Spec:
+        check_floating(name, x.dtype, hint="convert with .to()")
+        return x
+
+    return infer
+
+
+def promoted(
+    name: str, *, floating: bool = False, to: DType | None = None, logical: bool = True
+) -> Callable[..., Spec]:
+    """Shape rule: broadcast; dtype rule: `to`, else promotion, integers to float32 if `floating`.
+
+    Without `logical` a bool result is a DTypeError: what torch does not compute on bool.
+    """
+
+    def infer(*xs: Spec, **_: Any) -> Spec:
+        first = xs[0]
+        if type(first) is Spec and (len(xs) == 1 or all([x == first for x in xs])):
+            shape, kind = first  # the common case, kept short: this runs on every op
+        else:
+            shape = broadcast(name, *[x.shape for x in xs])
+            kind = result_type((x.dtype, x.rank) for x in xs)
+        if to is not None:
+            kind = to
+        elif floating and kind.category < 2:
+            kind = float32
+        elif kind is bool_ and not logical:
+            raise DTypeError(f"{name}: expected a numeric dtype, got bool; convert with .to()")
+        return Spec(shape, kind)
+
+    return infer
+
+
+def unary(name: str, saves: str | None = "x", *, floating: bool = True, logical: bool = False,
+          infer: Callable[..., Spec] | None = None) -> Op:  # fmt: skip
+    """Declare `name` and, if it saves "x" (its input) or "y" (its output), the gradient op `name`_grad(g, saved).
+
+    Settings of the op are passed on to its gradient. Without `saves` the gradient is zero. The shape
+    rule is `infer`, else `promoted` with the other arguments.
+    """
+    rule = infer or promoted(name, floating=floating and saves is not None, logical=logical)
+    if saves is None:
+        return Op(name, rule, lambda g, outs, x, *, needs, **_: (apply(OPS["mul"], g, 0.0),))
+    grad = Op(f"{name}_grad", like_first)
+
+    def vjp(g: Any, outs: Any, x: Any, *, needs: Any, **settings: Any) -> Any:
+        return (apply(grad, g, x if saves == "x" else outs[0], **settings),)
+
+    return Op(name, rule, vjp)
+
+
+def binary_vjp(da: Callable[..., Any], db: Callable[..., Any]) -> Callable[..., Any]:
+    """Gradient rule of a broadcasting binary op from the two partial derivatives times g."""
+
+    def vjp(g: Any, outs: Any, a: Any, b: Any, *, needs: Any) -> Any:
+        return (
+            unbroadcast(da(g, a, b), a) if needs[0] else None,
+            unbroadcast(db(g, a, b), b) if needs[1] else None,
+        )
+
+    return vjp
