@@ -64,12 +64,15 @@ SAMPLES = [
     *[loss("cosine_embedding_loss", T(4, 5), T(4, 5), T(values=[1.0, -1.0, -1.0, 0.5], grad=False), margin=m, reduction=r) for m, r in [(0.0, "mean"), (-0.2, "sum"), (0.3, "none")]],
     loss("cosine_embedding_loss", T(5), T(5), T(values=-1, dtype="int64"), margin=-0.9),
     loss("cosine_embedding_loss", T(2, 3, dtype="float64"), T(2, 3, dtype="float64"), T(values=[1, -1], dtype="int64")),
+    loss("cosine_embedding_loss", T(2, 3), T(1, 3), T(values=[1, -1], dtype="int64")),
     *[loss("triplet_margin_loss", T(4, 5), T(4, 5), T(4, 5), margin=m, p=p, swap=s, reduction=r)
       for m, p, s, r in [(1.0, 2.0, False, "mean"), (0.5, 1.0, True, "sum"), (1.0, 3.0, True, "none")]],
     loss("triplet_margin_loss", T(5), T(5), T(5)),
 ]  # fmt: skip
 
 ERRORS = [
+    bad("kl_div", T(2), 1.0, error=DTypeError, match="kl_div: expected a Tensor, got float"),
+    bad("margin_ranking_loss", T(2, 1), T(2), T(2), error=ShapeError, match=r"margin_ranking_loss: expected operands with as many axes, got \(2, 1\)"),
     *[bad(f, T(2), T(2), reduction="max", error=SettingError, match=f"{f}: expected reduction 'none', 'mean', 'sum', got 'max'")
       for f in ("mse_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")],
     bad("kl_div", T(2), T(2), reduction="max", error=SettingError, match="kl_div: expected reduction .*'batchmean', got 'max'"),

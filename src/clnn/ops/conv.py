@@ -48,18 +48,8 @@ def conv_transpose1d(input: T, weight: T, bias: T | None = None, stride: Size = 
     input (N, C, L) or (C, L), weight (C, O/groups, K), bias (O,) -> (N, O, OL),
     OL = (L - 1) * stride - 2 * padding + dilation * (K - 1) + output_padding + 1. Raises ShapeError or DTypeError.
     """
-    return _transpose(
-        "conv_transpose1d",
-        1,
-        input,
-        weight,
-        bias,
-        stride,
-        padding,
-        output_padding,
-        groups,
-        dilation,
-    )
+    return _transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups,
+                      dilation)  # fmt: skip
 
 
 def conv_transpose2d(input: T, weight: T, bias: T | None = None, stride: Size = 1, padding: Size = 0,
@@ -69,18 +59,8 @@ def conv_transpose2d(input: T, weight: T, bias: T | None = None, stride: Size = 
     input (N, C, H, W) or (C, H, W), weight (C, O/groups, KH, KW), bias (O,) -> (N, O, OH, OW),
     OH = (H - 1) * stride - 2 * padding + dilation * (KH - 1) + output_padding + 1. Raises ShapeError or DTypeError.
     """
-    return _transpose(
-        "conv_transpose2d",
-        2,
-        input,
-        weight,
-        bias,
-        stride,
-        padding,
-        output_padding,
-        groups,
-        dilation,
-    )
+    return _transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups,
+                      dilation)  # fmt: skip
 
 
 # --- from torch's arguments to the 2-d ops ------------------------------------------------------

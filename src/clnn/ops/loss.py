@@ -218,6 +218,8 @@ def kl_div(input: T, target: T, size_average: None = None, reduce: None = None,
     reduction "batchmean" divides the sum by the first size of input, which is the divergence's definition.
     """
     check_reduction("kl_div", reduction, size_average, reduce, "batchmean")
+    operand("kl_div", input)
+    operand("kl_div", target)
     op = KL_DIV_LOG if log_target else KL_DIV
     if reduction != "batchmean":
         return apply(op, input, target, reduction=reduction)
@@ -234,7 +236,13 @@ def margin_ranking_loss(input1: T, input2: T, target: T, margin: float = 0.0, si
 
     (*), (*), (*) -> () or, unreduced, (*); shapes broadcast.
     """
-    check_reduction("margin_ranking_loss", reduction, size_average, reduce)
+    name = "margin_ranking_loss"
+    check_reduction(name, reduction, size_average, reduce)
+    for x in (input1, input2, target):
+        operand(name, x)
+    if not input1.ndim == input2.ndim == target.ndim:
+        raise ShapeError(f"{name}: expected operands with as many axes, got {input1.shape}, "
+                         f"{input2.shape}, {target.shape}")  # fmt: skip
     return reduced(_hinge(sub(margin, mul(target, sub(input1, input2)))), reduction)
 
 
@@ -250,8 +258,8 @@ def cosine_embedding_loss(input1: T, input2: T, target: T, margin: float = 0.0, 
         operand(name, x)
     if (
         input1.ndim not in (1, 2)
-        or input1.shape != input2.shape
-        or target.shape != input1.shape[:-1]
+        or input1.ndim != input2.ndim
+        or broadcast(name, input1.shape, input2.shape)[:-1] != target.shape
     ):
         raise ShapeError(f"{name}: expected (N, D), (N, D), (N,) or (D,), (D,), (), "
                          f"got {input1.shape}, {input2.shape}, {target.shape}")  # fmt: skip
