@@ -1,18 +1,22 @@
-/* lanes — loads and stores of V neighbouring elements of any floating dtype, for work-items of CPUs.
+/* lanes — loads and stores of V neighbouring elements of any dtype, for work-items of CPUs.
  *
  * Computes  io: loadv_<code>(p, i), p[i .. i + V) as `base`V, and storev_<code>(p, i, v), rounded to nearest even
  * Layout    no alignment beyond the element's
- * Defines   none of its own: code, base ("float" or "double": what is computed in) and V (2, 4, 8, 16) are arguments
+ * Defines   none of its own: code, base ("float", "double", "int" or "long": what is computed in) and V (2, 4, 8,
+ *           16) are arguments
+ * Notes     storev_b8 takes any vector, also what a comparison gives
  * Source    _prelude.cl.mako, whose scalar loads and stores these repeat for vectors
  */
 <%def name="io(code, base, V)">
 <%
-    kind = "double" if code == "f64" else "float"
+    kinds = {"f64": "double", "i32": "int", "i64": "long", "u8": "uchar", "b8": "uchar"}
+    kind = kinds.get(code, "float")
+    v = "v" if kind == base else f"convert_{kind}{V}({f'convert_int{V}(v)' if code == 'u8' else 'v'})"
     load, store = {
-        "f16": (f"vload_half{V}(0, (__global const half *)(p) + (i))", f"vstore_half{V}_rte(v, 0, (__global half *)(p) + (i))"),
-        "bf16": (f"as_float{V}(convert_uint{V}(vload{V}(0, (p) + (i))) << 16)", f"vstore{V}(to_bf16_lanes(v), 0, (p) + (i))"),
-    }.get(code, (f"vload{V}(0, (p) + (i))", f"vstore{V}(v, 0, (p) + (i))"))
-    same = kind == base
+        "f16": (f"vload_half{V}(0, (__global const half *)(p) + (i))", f"vstore_half{V}_rte({v}, 0, (__global half *)(p) + (i))"),
+        "bf16": (f"as_float{V}(convert_uint{V}(vload{V}(0, (p) + (i))) << 16)", f"vstore{V}(to_bf16_lanes({v}), 0, (p) + (i))"),
+        "b8": (f"vload{V}(0, (p) + (i))", f"vstore{V}(convert_uchar{V}((v) != 0) & (uchar)1, 0, (p) + (i))"),
+    }.get(code, (f"vload{V}(0, (p) + (i))", f"vstore{V}({v}, 0, (p) + (i))"))
 %>
 % if code == "bf16":
 static ushort${V} to_bf16_lanes(const float${V} v)
@@ -21,6 +25,6 @@ static ushort${V} to_bf16_lanes(const float${V} v)
     return convert_ushort${V}(select((u + 0x7fffu + ((u >> 16) & 1u)) >> 16, (u >> 16) | 0x40u, isnan(v)));
 }
 % endif
-#define loadv_${code}(p, i) ${load if same else f"convert_{base}{V}({load})"}
+#define loadv_${code}(p, i) ${load if kind == base else f"convert_{base}{V}({load})"}
 #define storev_${code}(p, i, v) ${store}
 </%def>

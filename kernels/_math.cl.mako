@@ -3,25 +3,27 @@
  * Every one is exact where torch is: NaN propagates, signs of zero and infinities are kept. T may be a vector: branches
  * are ?: with T on both sides.
  */
+<%def name="horner(x, *terms)">${f" + {x} * (".join(f"C({c!r})" for c in terms)}${")" * (len(terms) - 1)}</%def>\
 % if compute in ("i32", "i64"):
 /* Integer power by squaring; a negative exponent gives 0 except for bases 1 and -1. */
-static T pow_int(T base, T exponent)
+static T pow_int(T base, const T exponent)
 {
-    if (exponent < 0)
-        return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;
+    const T inverse = base == 1 ? (T)1 : base == -1 ? (exponent % 2 != 0 ? (T)-1 : (T)1) : (T)0;
     T out = 1;
-    for (; exponent > 0; exponent >>= 1, base *= base)
-        out = exponent & 1 ? out * base : out;
-    return out;
+    T left = exponent < 0 ? (T)0 : exponent;
+    for (; any(-left); left >>= 1, base *= base) /* any() asks for signs, and -left has one until it is 0 */
+        out = (left & 1) != 0 ? out * base : out;
+    return exponent < 0 ? inverse : out;
 }
-static T floor_div(T a, T b)
+/* A lane that divides by 0 must not trap, whatever becomes of its result. */
+static T floor_div(const T a, const T b)
 {
-    if (b == 0)
-        return 0;
-    const T q = a / b;
-    return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
+    const T d = b == 0 ? (T)1 : b;
+    const T q = a / d;
+    const T whole = q * d != a && (a < 0) != (d < 0) ? q - 1 : q;
+    return b == 0 ? (T)0 : whole;
 }
-static T floor_mod(T a, T b) { return a - floor_div(a, b) * b; }
+static T floor_mod(const T a, const T b) { return a - floor_div(a, b) * b; }
 % else:
 static T floor_mod(T a, T b)
 {
@@ -34,10 +36,35 @@ static T floor_div(T a, T b)
     const T whole = q - floor(q) > C(0.5) ? floor(q) + 1 : floor(q);
     return b == 0 ? a / b : q == 0 ? copysign((T)0, a / b) : whole;
 }
+% if compute == "f32":
+/* PoCL's vectors of sin, cos and tan are wrong in lanes below 2^-7 if another lane is above 10^9 or so; there, two
+ * terms of the series are exact to the last bit. */
+static T sine(const T x) { return fabs(x) < 0.0078125f ? x * (1 - x * x * C(0.16666666666666667)) : sin(x); }
+static T cosine(const T x) { return fabs(x) < 0.0078125f ? 1 - C(0.5) * x * x : cos(x); }
+static T tangent(const T x) { return fabs(x) < 0.0078125f ? x * (1 + x * x * C(0.33333333333333333)) : tan(x); }
+/* Within 2 ulp of erf. Below 0.875 x + x P(x^2), above 1 - exp(-t Q(t)), which is 1 from t = 4 on. P and Q are
+ * minimax fits of erf(x) / x - 1 and -log(erfc(t)) / t by Lawson's reweighted least squares (Lawson, 1961), in
+ * error of the result below 2e-9. */
+static T error_function(const T x)
+{
+    const T u = x * x;
+    const T t = fabs(x) > 4 ? (T)4 : fabs(x);
+    const T p = ${horner("u", 0.12837916612625122, -0.37612634897232056, 0.11283736675977707, -0.026861773803830147,
+                         0.005207219161093235, -0.0008216546848416328, 8.698966121301055e-05)};
+    const T q = ${horner("t", 1.1286228895187378, 0.6352568864822388, 0.10605964809656143, -0.023607226088643074,
+                         0.0035682760644704103, -0.00030433357460424304, 9.364865036332048e-06)};
+    return fabs(x) < 0.875f ? x + x * p : copysign(1 - exp(-t * q), x);
+}
+% else:
+#define error_function erf
+#define sine sin
+#define cosine cos
+#define tangent tan
+% endif
 /* Sigmoid: exp may overflow to infinity, whose reciprocal is the right 0. */
 static T sigmoid(T x) { return 1 / (1 + exp(-x)); }
 static T softplus(T x) { return isnan(x) ? x : fmax(x, (T)0) + log1p(exp(-fabs(x))); }
-static T normal_cdf(T x) { return C(0.5) * (1 + erf(x * C(0.70710678118654752))); }
+static T normal_cdf(T x) { return C(0.5) * (1 + error_function(x * C(0.70710678118654752))); }
 static T gelu_inner(T x) { return C(0.79788456080286536) * (x + C(0.044715) * x * x * x); }
 /* (1 + tanh(z)) / 2 = sigmoid(2 z): exactly 0 far below, which a rounded tanh may miss. */
 static T gelu_tanh(T x) { return x * sigmoid(2 * gelu_inner(x)); }

@@ -236,7 +236,7 @@ IMPLEMENTATIONS: dict[str, Callable[..., None]] = {
     **{op: _axes_op(op) for op in ("sum", "prod", "amax", "amin", "any", "all", "logsumexp")},
     **{op: _moment_op(op) for op in ("var", "std")},
     **{op: _axis_op(op) for op in _PLACES},
-    "extreme_grad": elementwise("a0 / a3 * (a1 == a2)"),
+    "extreme_grad": elementwise("a0 / a3 * (a1 == a2 ? (T)1 : (T)0)"),
     "prod_grad": elementwise("a3 == 0 ? a0 * a2 / a1 : a3 == 1 && a1 == 0 ? a0 * a2 : (T)0"),
     "var_grad": elementwise("a0 * (a1 - a2) * scale"),
     "std_grad": elementwise("a3 == 0 ? (T)0 : a0 * (a1 - a2) / a3 * scale"),
