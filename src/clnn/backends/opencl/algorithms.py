@@ -64,6 +64,11 @@ def choose(op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceI
     return algorithms[-1]
 
 
+def forcing() -> bool:
+    """Whether this thread is inside of a block of `algorithm`."""
+    return bool(_forced.get({}))
+
+
 def _cannot_force(
     op: str, name: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceInfo
 ) -> Exception:

@@ -21,6 +21,7 @@ from .correlation import (
 )
 from .discovery import DeviceInfo
 from .gemm import ceil_div, micro, simd_fits, tile, tile_fits, tile_grid
+from .plan import planned
 from .runtime import Buffer, Runtime
 
 _KC = 256  # pixels of the output gradient multiplied at a time, so that they stay in cache
@@ -30,6 +31,7 @@ _ONE = (1, 1, 1)
 
 
 @implements("conv2d")
+@planned
 def conv2d(rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer, **at: Any) -> None:
     """y = conv2d(x, w) (+ bias)."""
     *bias, y = rest
@@ -37,12 +39,14 @@ def conv2d(rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer, **at: Any) -> None:
 
 
 @implements("conv2d_input_grad")
+@planned
 def input_grad(rt: Runtime, g: Buffer, w: Buffer, dx: Buffer, *, size: Shape, **at: Any) -> None:
     """dx from g = dL/dy."""
     _run("conv2d_input_grad", rt, problem(dx.shape, w.shape, g.shape, dx.dtype, **at), g, w, [], dx)
 
 
 @implements("conv_transpose2d")
+@planned
 def conv_transpose2d(
     rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer, output_padding: Shape, **at: Any
 ) -> None:
@@ -52,6 +56,7 @@ def conv_transpose2d(
 
 
 @implements("conv2d_weight_grad")
+@planned
 def weight_grad(rt: Runtime, g: Buffer, x: Buffer, dw: Buffer, *, kernel: Shape, **at: Any) -> None:
     """dw from g = dL/dy."""
     _run(

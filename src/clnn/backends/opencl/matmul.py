@@ -12,6 +12,7 @@ from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .elementwise import merge
 from .gemm import ceil_div, lanes, micro, simd_fits, tile, tile_fits, tile_grid
+from .plan import planned
 from .runtime import Buffer, Runtime
 
 _KC = 512  # depth of a packed panel: 512 x 32 floats stay in a core's second-level cache
@@ -42,6 +43,7 @@ class Problem(NamedTuple):
 
 
 @implements("matmul")
+@planned
 def matmul(
     rt: Runtime, a: Buffer, b: Buffer, *rest: Buffer, transpose_a: bool, transpose_b: bool
 ) -> None:
@@ -72,6 +74,7 @@ def matmul(
 
 
 @implements("linear")
+@planned
 def linear(rt: Runtime, x: Buffer, w: Buffer, *rest: Buffer) -> None:
     """x @ w.T (+ bias); all axes of x but the last are rows."""
     *bias, y = rest

@@ -13,6 +13,7 @@ from .. import implements
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .elementwise import chunking
+from .plan import planned
 from .runtime import Buffer, Runtime
 
 View = tuple[Shape, Shape, Shape]  # sizes, strides in x, strides in y
@@ -133,6 +134,7 @@ ALGORITHMS = {
 
 
 @implements("permute")
+@planned
 def permute(rt: Runtime, x: Buffer, y: Buffer, *, dims: Shape) -> None:
     """Walk y in order, and x by its strides in y's order of axes."""
     strides = strides_of(x.shape)
@@ -142,6 +144,7 @@ def permute(rt: Runtime, x: Buffer, y: Buffer, *, dims: Shape) -> None:
 
 
 @implements("expand")
+@planned
 def expand(rt: Runtime, x: Buffer, y: Buffer, *, shape: Shape) -> None:
     """Walk x with stride 0 along what it repeats."""
     copy(rt, x, y, shape, _broadcast_strides(x.shape, len(shape)), strides_of(shape))
@@ -154,6 +157,7 @@ def _broadcast_strides(shape: Shape, rank: int) -> Shape:
 
 
 @implements("slice")
+@planned
 def slice_(rt: Runtime, x: Buffer, y: Buffer, *, starts: Shape, steps: Shape, sizes: Shape) -> None:
     """Walk x from its first element taken, by its strides times the steps."""
     strides = strides_of(x.shape)
@@ -186,6 +190,7 @@ def _put(rt: Runtime, x: Buffer, y: Buffer, starts: Shape, steps: Shape) -> None
 
 
 @implements("cat")
+@planned
 def cat(rt: Runtime, *arrays: Buffer, dim: int) -> None:
     """One copy per operand, each to its own place in y."""
     *xs, y = arrays
@@ -197,6 +202,7 @@ def cat(rt: Runtime, *arrays: Buffer, dim: int) -> None:
 
 
 @implements("roll")
+@planned
 def roll(rt: Runtime, x: Buffer, y: Buffer, *, shift: int, dim: int) -> None:
     """The two parts of x change places."""
     n = x.shape[dim] if x.shape else 1
@@ -211,6 +217,7 @@ def roll(rt: Runtime, x: Buffer, y: Buffer, *, shift: int, dim: int) -> None:
 
 
 @implements("tri")
+@planned
 def tri(rt: Runtime, x: Buffer, y: Buffer, *, diagonal: int, lower: bool) -> None:
     """Choose per element by its row and column."""
     if not y.size:

@@ -21,7 +21,10 @@ from .program import numbered, render, scalar_types
 
 _SCALARS = {"int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
             "double": np.float64}  # fmt: skip
-_WIDE = 2**31 - 1
+# Operands of so many elements are indexed by 64 bits: 32 hold twice as many, but loops step past the end.
+WIDE = 2**30
+# Work-groups along the second and third axis of a grid: NVIDIA's hardware takes no more.
+MOST_GROUPS = 65535
 _FLUSH_EVERY = 32  # launches; a device may sit idle until it is told that work is waiting
 
 
@@ -66,6 +69,7 @@ class Runtime:
         )  # work-group size of 1-D kernels
         self.compilations = 0
         self.poison = False  # tests fill fresh outputs with NaN, so an element nobody wrote is seen
+        self.plans: dict[Hashable, Any] = {}  # what launchers remember (see plan.py)
         self._peak = 0
         self._pending = 0
         self._kernels: dict[Hashable, Any] = {}
@@ -172,17 +176,24 @@ class Runtime:
         """
         if 0 in grid:
             return
+        kernel, flat = self.prepare(family, name, args, defines)
+        self.enqueue(kernel, grid, group, flat)
+
+    def prepare(
+        self, family: str, name: str, args: tuple[Any, ...], defines: dict[str, Any]
+    ) -> tuple[Any, list[Any]]:
+        """The kernel object that takes `args`, and the arguments as it takes them."""
         wide = False
         flat = []
         for a in args:
             if type(a) is Buffer:
-                wide = wide or a.spec.size > _WIDE
+                wide = wide or a.spec.size >= WIDE
                 flat.append(a.mem)
             else:
                 flat.append(a)
         if wide:
             defines["wide"] = True
-        self.enqueue(self.kernel(family, name, defines), grid, group, flat)
+        return self.kernel(family, name, defines), flat
 
     def enqueue(self, kernel: Any, grid: Shape, group: Shape | None, flat: list[Any]) -> None:
         """Enqueue a kernel object with raw arguments; for launchers that keep their own kernel."""

@@ -1,0 +1,109 @@
+"""Launchers that plan once: what an op launches follows from specs and settings, and these repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, NamedTuple, cast
+
+from ...shapes import Shape, Spec
+from .algorithms import forcing
+from .runtime import Buffer, Runtime
+
+_PLANS = 4096  # remembered per device; a plan is small
+
+
+class _Step(NamedTuple):
+    """One launch. Memory is named by slot: the operands in order, then scratch as it was asked for."""
+
+    kernel: Any
+    grid: Shape
+    group: Shape | None
+    args: tuple[Any, ...]
+    at: tuple[tuple[int, int], ...]  # which arguments are memory, and of which slot
+    fresh: tuple[tuple[int, Spec], ...]  # scratch that is first used here
+    last: tuple[int, ...]  # scratch that is used no more after this
+
+
+class _Recorder:
+    """Stands in for a Runtime while a launcher runs: launches, and writes down what."""
+
+    def __init__(self, rt: Runtime, arrays: Sequence[Buffer]) -> None:
+        self.rt, self.info, self.wg = rt, rt.info, rt.wg
+        self.operands = len(arrays)
+        self.buffers = list(arrays)
+        self.launches: list[tuple[Any, Shape, Shape | None, tuple[Any, ...]]] = []
+
+    def empty(self, spec: Spec) -> Buffer:
+        """Scratch memory."""
+        made = self.rt.empty(spec)
+        self.buffers.append(made)
+        return made
+
+    def launch(self, family: str, name: str, grid: Shape, *args: Any, group: Shape | None = None,
+               **defines: Any) -> None:  # fmt: skip
+        """As Runtime.launch."""
+        if 0 not in grid:
+            kernel, flat = self.rt.prepare(family, name, args, defines)
+            self.rt.enqueue(kernel, grid, group, flat)
+            self.launches.append((kernel, grid, group, args))
+
+    def steps(self) -> tuple[_Step, ...]:
+        """The launches without the memory they ran on."""
+        slots = {id(b): k for k, b in enumerate(self.buffers)}
+        at = [
+            [(i, slots[id(a)]) for i, a in enumerate(args) if type(a) is Buffer]
+            for *_, args in self.launches
+        ]
+        used = [{slot for _, slot in pairs if slot >= self.operands} for pairs in at]
+        out = []
+        for n, (kernel, grid, group, args) in enumerate(self.launches):
+            fresh = used[n].difference(*used[:n])
+            last = used[n].difference(*used[n + 1 :])
+            out.append(_Step(
+                kernel, grid, group, tuple(None if type(a) is Buffer else a for a in args), tuple(at[n]),
+                tuple((slot, self.buffers[slot].spec) for slot in sorted(fresh)), tuple(last),
+            ))  # fmt: skip
+        return tuple(out)
+
+
+def planned(launcher: Callable[..., None]) -> Callable[..., None]:
+    """`launcher`, run once per device, specs and settings; afterwards its launches are repeated.
+
+    Its operands are arrays, and it asks its Runtime for nothing but info, wg, empty and launch.
+    """
+
+    @wraps(launcher)
+    def launch(rt: Runtime, *arrays: Buffer, **settings: Any) -> None:
+        if (
+            forcing()
+        ):  # an algorithm may be forced on this thread, which is not for others to repeat
+            launcher(rt, *arrays, **settings)
+            return
+        key = (launcher, *[a.spec for a in arrays], *settings.items())
+        steps = rt.plans.get(key)
+        if steps is None:
+            # objects of their own, for an array may be several of the operands
+            own = [Buffer(a.mem, a.spec) for a in arrays]
+            recorder = _Recorder(rt, own)
+            launcher(cast(Runtime, recorder), *own, **settings)
+            if len(rt.plans) >= _PLANS:
+                rt.plans.clear()
+            rt.plans[key] = recorder.steps()
+        else:
+            _repeat(rt, steps, [a.mem for a in arrays])
+
+    return launch
+
+
+def _repeat(rt: Runtime, steps: tuple[_Step, ...], operands: list[Any]) -> None:
+    mems: dict[int, Any] = dict(enumerate(operands))
+    for kernel, grid, group, args, at, fresh, last in steps:
+        for slot, spec in fresh:
+            mems[slot] = rt.empty(spec).mem
+        flat = list(args)
+        for k, slot in at:
+            flat[k] = mems[slot]
+        rt.enqueue(kernel, grid, group, flat)
+        for slot in last:
+            del mems[slot]
