@@ -174,6 +174,12 @@ def compare(got: Any, want: Any, sample: Sample, who: str) -> None:
             close(a, b, sample, f"grad of operand {k}, {who}", scale=2.0)
 
 
+def lacks(sample: Sample, device: Any) -> bool:
+    """Whether the sample needs float64 and the device has none."""
+    info = clnn.device(device).info
+    return info is not None and not info.fp64 and "float64" in f"{sample.args}{sample.kwargs}"
+
+
 def check_against_torch(sample: Sample, fn: Any = None) -> None:
     compare(run_clnn(sample, "cpu", fn), run_torch(sample), sample, "reference against torch")
 
