@@ -8,23 +8,23 @@
  * Layout    x NCHW, w OIHW, g and y NOPQ, partial (slice, OIHW)
  * Defines   dtype, bias (bool), act, layout (bool: the kernels without tiles)
  * Tunables  TM, TN, TK, RM, RN (see _gemm)
- * Launch    group (TN/RN, TM/RM); grid rounded up, third axis groups (conv2d) or groups * slices (weight_grad)
- *           the layout kernels: any group, one work-item per element
+ * Launch    group (TN/RN, TM/RM); a group per tile along the first axis, third axis groups (conv2d) or groups * slices (weight_grad)
+ *           the layout kernels: any group, one work-item per element; pad strides over planes
  * Source    Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014
  */
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
 ${layouts() if layout else products()}
 
 <%def name="layouts()">\
-__kernel void pad(__global const real *restrict x, __global real *restrict padded, const int H, const int W,
-                  const int HP, const int WP, const int h0, const int w0)
+__kernel void pad(__global const real *restrict x, __global real *restrict padded, const int planes, const int H,
+                  const int W, const int HP, const int WP, const int h0, const int w0)
 {
     const int w = get_global_id(0), h = get_global_id(1);
     if (w >= WP || h >= HP)
         return;
-    const size_t plane = get_global_id(2);
     const int from_h = h + h0, from_w = w + w0, inside = from_h >= 0 && from_h < H && from_w >= 0 && from_w < W;
-    padded[(plane * HP + h) * WP + w] = inside ? x[(plane * H + from_h) * W + from_w] : 0;
+    for (size_t plane = get_global_id(2); plane < planes; plane += get_global_size(2))
+        padded[(plane * HP + h) * WP + w] = inside ? x[(plane * H + from_h) * W + from_w] : 0;
 }
 
 /* Where tap k = (c, r, s) of a phase finds its filter element and its input, from the window's start. */
@@ -75,7 +75,7 @@ void conv2d(__global const real *restrict x, __global const real *restrict w, __
             const int yp, const int yq, const index_t y0)
 {
 ${gemm.tile_memory()}\
-    const index_t i0 = (index_t)get_group_id(1) * ${TM}, j0 = (index_t)get_group_id(0) * ${TN}, k_begin = 0, k_end = K;
+    const index_t k_begin = 0, k_end = K;
     const size_t group = get_global_id(2);
     w += group * wg;
     x += group * xg + x0;
@@ -97,7 +97,6 @@ void weight_grad(__global const real *restrict g, __global const real *restrict 
                  const index_t xc, const int xr, const int xs, const index_t x0, const index_t depth)
 {
 ${gemm.tile_memory()}\
-    const index_t i0 = (index_t)get_group_id(1) * ${TM}, j0 = (index_t)get_group_id(0) * ${TN};
     const size_t group = get_global_id(2) % groups, slice = get_global_id(2) / groups;
     const index_t k_begin = slice * depth, k_end = min(k_begin + depth, K);
     g += group * gg;

@@ -7,7 +7,7 @@
  * Defines   dtype, act (C expression of v: what the epilogue makes of a sum)
  * Tunables  V (lanes of a vector), MR (rows), NV (vectors) of the simd micro-tile
  *           TM, TN, TK (tile held by a work-group, 16-128), RM, RN (outputs per work-item)
- * Launch    simd: group (1); the work-item is the thread.   tile: group (TN/RN, TM/RM), a multiple of TK, no
+ * Launch    simd: group (1); the work-item is the thread.   tile: group (TN/RN, TM/RM), a multiple of TK; a group per tile along the first axis; no
  *           return before a barrier; rows and columns outside load a clamped neighbour, k outside loads zero
  * Source    simd: Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008
  *           tile: Volkov, Demmel, "Benchmarking GPUs to Tune Dense Linear Algebra", 2008
@@ -108,10 +108,12 @@ static void pack_columns(__global const real *from, const size_t ld, const int l
 }
 </%def>
 
-## At function scope, where OpenCL wants local arrays.
+## At function scope, where OpenCL wants local arrays; (i0, j0) is the tile of the group in the M x N product.
 <%def name="tile_memory()">
     __local acc staged_a[${TK * (TM + 1)}], staged_b[${TK * (TN + 1)}];
     const int tx = get_local_id(0), ty = get_local_id(1), lane = ty * ${TN // RN} + tx;
+    const index_t across = (N + ${TN - 1}) / ${TN}, number = get_group_id(0);
+    const index_t i0 = number / across * ${TM}, j0 = number % across * ${TN};
 </%def>
 
 ## Each lane fetches `count` elements of a tile of `rows` rows; which index runs along the lanes (`major`: "k" or

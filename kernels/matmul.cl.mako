@@ -9,8 +9,8 @@
  * Tunables  V, MR, NV (simd)   TM, TN, TK, RM, RN (tile)   KC (an argument: depth of a packed panel)
  * Launch    simd:  group (1), grid (panels of B, row splits, batches); scratch of KC x NR per work-item. A is in
  *                  acc and not transposed (see pack). Sums wait in C between panels: KC >= K for the half types
- *           tile:  group (TN/RN, TM/RM), grid rounded up; the third axis strides over batches
- *           plain: any group, grid (N, M, batches); the third axis strides over batches
+ *           tile:  group (TN/RN, TM/RM), a group per tile along the first axis; the third axis strides over batches
+ *           plain: any group, grid (N, M, batches); the second axis strides over rows, the third over batches
  *           pack:  group (1), grid (rows of A / V or columns / V if ta, matrices)
  * Source    _gemm.cl.mako; plain is the definition
  */
@@ -134,7 +134,6 @@ void matmul(__global const real *restrict A, __global const real *restrict B, ${
             ${sizes()})
 {
 ${gemm.tile_memory()}\
-    const index_t i0 = (index_t)get_group_id(1) * ${TM}, j0 = (index_t)get_group_id(0) * ${TN};
     const index_t k_begin = 0, k_end = K;
     for (int z = get_global_id(2); z < batches; z += get_global_size(2)) {
 ${batch()}\
@@ -153,15 +152,17 @@ ${gemm.epilogue()}
 __kernel void matmul(__global const real *restrict A, __global const real *restrict B, ${bias_arg()}
                      __global real *restrict C, ${sizes()})
 {
-    const int n = get_global_id(0), m = get_global_id(1);
-    if (n >= N || m >= M)
+    const int n = get_global_id(0);
+    if (n >= N)
         return;
     for (int z = get_global_id(2); z < batches; z += get_global_size(2)) {
 ${batch()}\
-        acc sum = 0;
-        for (int k = 0; k < K; ++k)
-            sum += LOAD(A, za + ${"(size_t)k * M + m" if ta else "(size_t)m * K + k"}) * LOAD(B, zb + ${"(size_t)n * K + k" if tb else "(size_t)k * N + n"});
-        STORE(C, ((size_t)z * M + m) * N + n, epilogue(sum${" + LOAD(bias, n)" if bias else ""}));
+        for (int m = get_global_id(1); m < M; m += get_global_size(1)) {
+            acc sum = 0;
+            for (int k = 0; k < K; ++k)
+                sum += LOAD(A, za + ${"(size_t)k * M + m" if ta else "(size_t)m * K + k"}) * LOAD(B, zb + ${"(size_t)n * K + k" if tb else "(size_t)k * N + n"});
+            STORE(C, ((size_t)z * M + m) * N + n, epilogue(sum${" + LOAD(bias, n)" if bias else ""}));
+        }
     }
 }
 </%def>

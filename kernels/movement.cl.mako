@@ -15,7 +15,7 @@
  *           TILE  side of the square that a work-group transposes: LANES on GPUs, which go through local
  *                 memory; with LANES 1, on CPUs, one work-item moves it by blocks of 4 x 4 in registers
  * Launch    copy, tri: group (WG), grid ceil(n / chunk) rounded up to WG
- *           transpose: group (LANES, ROWS, 1), grid (tiles along j, tiles along i, batch) of groups
+ *           transpose: group (LANES, ROWS), a group per tile along the first axis, which alone may be long
  * Source    textbook
  */
 typedef ${{1: "uchar", 2: "ushort", 4: "uint", 8: "ulong"}[size]} item;
@@ -68,10 +68,11 @@ __kernel __attribute__((reqd_work_group_size(${LANES}, ${ROWS}, 1)))
 void transpose(__global const item *restrict x, __global item *restrict y, const index_t nx, const index_t ny,
                const index_t column, const index_t row${"".join(f", const index_t {name}{d}" for name in "nst" for d in range(batch))})
 {
-    const index_t j0 = (index_t)get_group_id(0) * ${TILE};
-    const index_t i0 = (index_t)get_group_id(1) * ${TILE};
+    const index_t across = (nx + ${TILE - 1}) / ${TILE}, down = (ny + ${TILE - 1}) / ${TILE};
+    const index_t number = get_group_id(0);
+    const index_t j0 = number % across * ${TILE}, i0 = number / across % down * ${TILE};
 % if batch:
-    index_t rest = get_global_id(2);
+    index_t rest = number / across / down;
 %   for d in reversed(range(batch)):
     x += rest % n${d} * s${d};
     y += rest % n${d} * t${d};

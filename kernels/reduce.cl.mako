@@ -62,7 +62,7 @@
     second, zero2, combine2 = SECOND[kind] if two else (None, None, None)
     members = ["a", "b", "n"][:states]
     RESULTS = {
-        "prod": ["s.b > 0 ? s.a * 0 : s.a", "s.a", "s.b"] if two else ["s.a"], "amax": [f"s.{m}" for m in members], "amin": [f"s.{m}" for m in members],
+        "prod": [f"s.b > 0 ? {'(isfinite(s.a) ? 0 : NAN)' if floating else 0} : s.a", "s.a", "s.b"] if two else ["s.a"], "amax": [f"s.{m}" for m in members], "amin": [f"s.{m}" for m in members],
         "mean": ["s.a / u"], "norm2": ["sqrt(s.a)"], "normp": [f"pow(s.a, 1 / u)"], "max": ["s.a", "s.b"],
         "min": ["s.a", "s.b"], "argmax": ["s.b"], "argmin": ["s.b"], "var": ["s.b / u", "s.a"],
         "std": ["sqrt(s.b / u)", "s.a"], "logsumexp": ["SHIFT(s.a) + log(s.b)"],

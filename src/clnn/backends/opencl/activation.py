@@ -55,7 +55,7 @@ EXPRESSIONS = {
     "hardsigmoid_grad": "a1 > -3 && a1 < 3 ? a0 / 6 : (T)0",
     "hardshrink": "fabs(a0) <= lambd ? (T)0 : a0",
     "hardshrink_grad": "fabs(a1) <= lambd ? (T)0 : a0",
-    "softshrink": "a0 > lambd ? a0 - lambd : a0 < -lambd ? a0 + lambd : a0 * 0",
+    "softshrink": "a0 > lambd ? a0 - lambd : a0 < -lambd ? a0 + lambd : isnan(a0) ? a0 : (T)0",
     "softshrink_grad": "fabs(a1) <= lambd ? (T)0 : a0",
 }
 IMPLEMENTATIONS = {name: elementwise(expr) for name, expr in EXPRESSIONS.items()}

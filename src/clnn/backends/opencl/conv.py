@@ -22,7 +22,7 @@ from .correlation import (
 from .discovery import DeviceInfo
 from .gemm import ceil_div, micro, simd_fits, tile, tile_fits, tile_grid
 from .plan import planned
-from .runtime import Buffer, Runtime
+from .runtime import MOST_GROUPS, Buffer, Runtime
 
 _KC = 256  # pixels of the output gradient multiplied at a time, so that they stay in cache
 _TILE_FLOPS = 1_000_000  # the least a work-item of the simd engine should have to do
@@ -168,7 +168,8 @@ def _tile_source(rt: Runtime, p: Problem, x: Buffer, at: Window) -> Source:
     if inside:
         return Source(x, h * w, w)
     padded = rt.empty(Spec((n, c, hp, wp), p.kind))
-    rt.launch("conv", "pad", (wp, hp, n * c), x, padded, h, w, hp, wp, h0, w0, **_tile_layout(p))
+    grid = (wp, hp, min(n * c, MOST_GROUPS))
+    rt.launch("conv", "pad", grid, x, padded, n * c, h, w, hp, wp, h0, w0, **_tile_layout(p))
     return Source(padded, hp * wp, wp)
 
 

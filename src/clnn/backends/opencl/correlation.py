@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ...dtypes import DType, int32, int64
 from ...shapes import Shape, Spec
 from .gemm import ceil_div
-from .runtime import Buffer, Runtime
+from .runtime import WIDE, Buffer, Runtime
 
 
 class Problem(NamedTuple):
@@ -98,7 +98,7 @@ def problem(x: Shape, w: Shape, y: Shape, kind: DType, stride: Shape, padding: A
     """Read the sizes off the three shapes."""
     (n, c, h, wd), (o, _, *kernel), (_, _, p, q) = x, w, y
     before = (padding[0][0], padding[1][0])
-    wide = n * max(c * (h + sum(padding[0])) * (wd + sum(padding[1])), o * p * q) >= 2**31
+    wide = n * max(c * (h + sum(padding[0])) * (wd + sum(padding[1])), o * p * q) >= WIDE
     return Problem(
         n, c, h, wd, o, p, q, tuple(kernel), stride, before, dilation, groups, kind, wide
     )

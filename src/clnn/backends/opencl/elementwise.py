@@ -8,7 +8,7 @@ from typing import Any
 from ...dtypes import DType, accumulator, int32, result_type
 from ...shapes import Shape, number_spec
 from .. import implements
-from .runtime import Buffer, Runtime
+from .runtime import WIDE, Buffer, Runtime
 
 _PLANS = 4096  # remembered per expression; a plan is small, and shapes repeat
 
@@ -121,7 +121,7 @@ def _plan(rt: Runtime, expr: str, integer: str | None, by_input: bool, arrays: t
         "inputs": tuple(s.dtype.code if k in tensors else None for k, s in enumerate(specs)),
         "pattern": tuple(pattern[k] if k in tensors else (True,) * len(sizes) for k in range(len(ins))),
         "settings": settings, "WG": wg, "libs": True, "V": 16 if tensors and rt.info.kind == "cpu" else 1,
-        "wide": max(a.size for a in arrays if type(a) is Buffer) >= 2**31,
+        "wide": max(a.size for a in arrays if type(a) is Buffer) >= WIDE,
     })  # fmt: skip
     return kernel, (-(-y.size // chunk) * wg,), (wg,), tuple(tail)
 

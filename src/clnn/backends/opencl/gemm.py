@@ -68,7 +68,7 @@ def tile(
 def tile_grid(at: dict[str, int], rows: int, columns: int, depth: int) -> dict[str, Any]:
     """The launch `grid` and `group` for tiles `at` over rows x columns, `depth` times."""
     x, y = at["TN"] // at["RN"], at["TM"] // at["RM"]
-    grid = (ceil_div(columns, at["TN"]) * x, ceil_div(rows, at["TM"]) * y, depth)
+    grid = (ceil_div(columns, at["TN"]) * ceil_div(rows, at["TM"]) * x, y, depth)
     return {"grid": grid, "group": (x, y, 1)}
 
 
@@ -76,4 +76,9 @@ def _tile_fits(info: DeviceInfo, kind: DType, shape: tuple[int, ...]) -> bool:
     tm, tn, tk, rm, rn = shape
     nbytes = (tm + tn + 2) * tk * (8 if kind is float64 else 4)
     items = (tm // rm) * (tn // rn)
-    return nbytes <= info.local_mem and items <= info.max_group and tm // rm <= info.max_items[1]
+    return (
+        nbytes <= info.local_mem
+        and items <= info.max_group
+        and tm // rm <= info.max_items[1]
+        and tn // rn <= info.max_items[0]
+    )

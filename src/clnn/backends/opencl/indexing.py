@@ -13,7 +13,7 @@ from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .elementwise import compute_dtype, elementwise
 from .movement import bits, fill, flat_grid
-from .runtime import Buffer, Runtime
+from .runtime import WIDE, Buffer, Runtime
 from .sort import key_dtype, stable_order, starts
 
 IMPLEMENTATIONS = {
@@ -121,7 +121,7 @@ def _by_sort(rt: Runtime, g: Buffer, index: Buffer, y: Buffer, problem: Sums, sk
     keys = rt.empty(Spec((index.size,), key_dtype(max(flat.rows, index.size))))
     code = keys.dtype.code
     _launch(rt, "keys", (index, keys), keys.size, (problem.n, problem.rows, inner, flat.rows), index.dtype.code,
-            key=code)  # fmt: skip
+            key=code, **({"wide": True} if flat.rows >= WIDE else {}))  # fmt: skip
     keys, order = stable_order(rt, keys, flat.rows + 1)
     start = starts(rt, keys, flat.rows)
     windows = -(-flat.n // _WINDOW)

@@ -13,7 +13,7 @@ from .discovery import DeviceInfo
 from .elementwise import merge
 from .gemm import ceil_div, lanes, micro, simd_fits, tile, tile_fits, tile_grid
 from .plan import planned
-from .runtime import Buffer, Runtime
+from .runtime import MOST_GROUPS, Buffer, Runtime
 
 _KC = 512  # depth of a packed panel: 512 x 32 floats stay in a core's second-level cache
 _BATCHES = 64  # work-groups along the batch axis; each strides over the rest
@@ -139,7 +139,7 @@ def _tile(rt: Runtime, p: Problem, a: Buffer, b: Buffer, bias: list[Buffer], y: 
 
 
 def _plain(rt: Runtime, p: Problem, a: Buffer, b: Buffer, bias: list[Buffer], y: Buffer) -> None:
-    grid = (p.N, p.M, min(p.batches, _BATCHES))
+    grid = (p.N, min(p.M, MOST_GROUPS), min(p.batches, _BATCHES))
     rt.launch("matmul", "matmul", grid, a, b, *bias, y, *p.sizes, engine="plain", **p.defines(bias))
 
 

@@ -103,7 +103,9 @@ def _contiguous_axis(view: View) -> int | None:
 
 
 def _transposes(view: View, info: DeviceInfo) -> bool:
-    return _contiguous_axis(view) is not None and (info.kind == "cpu" or info.max_group >= 64)
+    return _contiguous_axis(view) is not None and (
+        info.kind == "cpu" or (info.max_group >= 64 and info.max_items[1] >= 8)
+    )
 
 
 def _transpose(rt: Runtime, x: Buffer, y: Buffer, view: View) -> None:
@@ -116,11 +118,11 @@ def _transpose(rt: Runtime, x: Buffer, y: Buffer, view: View) -> None:
         (1, 1) if rt.info.kind == "cpu" else (32, 8) if rt.info.max_group >= 256 else (8, 8)
     )
     tile = 64 if lanes == 1 else lanes
-    grid = (ceil_to(sizes[-1], tile) // tile * lanes, ceil_to(sizes[axis], tile) // tile * rows,
-            prod(sizes[k] for k in batch))  # fmt: skip
+    tiles = -(-sizes[-1] // tile) * -(-sizes[axis] // tile) * prod(sizes[k] for k in batch)
+    grid = (tiles * lanes, rows)
     args = [sizes[-1], sizes[axis], src[-1], dst[axis], *(sizes[k] for k in batch)]
     args += [src[k] for k in batch] + [dst[k] for k in batch]
-    rt.launch("movement", "transpose", grid, x, y, *args, group=(lanes, rows, 1), kind="transpose",
+    rt.launch("movement", "transpose", grid, x, y, *args, group=(lanes, rows), kind="transpose",
               size=y.dtype.itemsize, TILE=tile, LANES=lanes, ROWS=rows, batch=len(batch))  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from .. import implements
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .elementwise import elementwise
-from .runtime import Buffer, Runtime
+from .runtime import WIDE, Buffer, Runtime
 
 Plan = Callable[..., Any]
 
@@ -80,7 +80,7 @@ def _kernel(rt: Runtime, engine: Engine, name: str, view: Shape, dtype: DType, *
     return rt.kernel("norm", name, {
         "kernel": name, "dtype": dtype.code, "param": param and param.code, "centred": centred, "weight": weight,
         "bias": bias, "runs": view[3] > 1, "columns": columns, "per_row": per_row, "running": running,
-        "wide": prod(view) >= 2**31, **engine._asdict(),
+        "wide": prod(view) >= WIDE, **engine._asdict(),
     })  # fmt: skip
 
 

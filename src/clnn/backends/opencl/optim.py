@@ -37,7 +37,7 @@ def _launches(rt: Runtime, sizes: Sequence[int], start: int, pointers: int) -> I
     """
     ends = list(accumulate(sizes, initial=start))
     wide = ends[-1] > _INDEX_END
-    room = (rt.info.handle.max_parameter_size - _RESERVED) // (8 * pointers + 4 + 4 * wide)
+    room = (rt.info.handle.max_parameter_size - _RESERVED) // (8 * pointers + 8)
     room = min(room, _MOST_SLOTS)
     each = -(-len(sizes) // -(-len(sizes) // room))
     slots = min(1 << (each - 1).bit_length(), room)

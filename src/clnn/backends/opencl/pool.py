@@ -11,7 +11,7 @@ from ...shapes import Shape
 from .. import implements
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
-from .runtime import Buffer, Runtime
+from .runtime import WIDE, Buffer, Runtime
 
 _TAPS_PER_ITEM = 32768  # loads of a work-item that walks rows: some ten microseconds
 
@@ -71,7 +71,7 @@ def _plan(
     kernel = rt.kernel("pool", p.kernel, {
         "dtype": dtype.code, "kernel": p.kernel, "adaptive": p.adaptive, "indices": indices, "K": p.K, "S": p.S,
         "D": p.D, "divisor": p.divisor, "walk": walk, "WG": wg,
-        "wide": p.planes * max(prod(p.size), prod(p.out)) >= 2**31,
+        "wide": p.planes * max(prod(p.size), prod(p.out)) >= WIDE,
     })  # fmt: skip
     items = -(-count // rows)
     return (

@@ -13,7 +13,7 @@ from .. import implements
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .elementwise import chunking, compute_dtype, elementwise
-from .runtime import Buffer, Runtime
+from .runtime import WIDE, Buffer, Runtime
 
 _SUMS = ("sum", "mean", "prod")  # of integers: kept in int64
 _PLACES = ("max", "min", "argmax", "argmin")  # keep where the extreme is
@@ -116,7 +116,7 @@ def _plan(
     n, inner = problem.outputs, problem.inner
     cut = slices(problem, engine)
     compute = accumulator(x.dtype) if op in _SUMS else compute_dtype(x.dtype)
-    wide = x.size >= 2**31
+    wide = x.size >= WIDE
     kinds = [compute] * _STATES.get(op, min(len(outs), 2))
     if op in _PLACES:
         kinds[1] = int64 if wide else int32

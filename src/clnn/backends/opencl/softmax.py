@@ -11,7 +11,7 @@ from ...dtypes import DType
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .reduce import shared
-from .runtime import Buffer, Runtime
+from .runtime import WIDE, Buffer, Runtime
 
 _HELD = 16  # elements of a row that a work-item keeps in registers
 _CACHED = 1 << 18  # elements of a block of columns that stay in a core's cache between visits
@@ -47,7 +47,7 @@ def _run(
 
 
 def _defines(op: str, problem: Problem, kind: DType, **more: Any) -> dict[str, Any]:
-    return {"op": op, "dtype": kind.code, "wide": prod(problem) >= 2**31, "stash": False, "span": 1,
+    return {"op": op, "dtype": kind.code, "wide": prod(problem) >= WIDE, "stash": False, "span": 1,
             "held": 0, "W": 1, **more}  # fmt: skip
 
 
