@@ -13,7 +13,7 @@
     kind = kinds.get(code, "float")
     v = "v" if kind == base else f"convert_{kind}{V}({f'convert_int{V}(v)' if code == 'u8' else 'v'})"
     load, store = {
-        "f16": (f"vload_half{V}(0, (__global const half *)(p) + (i))", f"vstore_half{V}_rte({v}, 0, (__global half *)(p) + (i))"),
+        "f16": ("half_lanes((p) + (i))", f"vstore{V}(to_half_lanes({v}), 0, (p) + (i))"),
         "bf16": (f"as_float{V}(convert_uint{V}(vload{V}(0, (p) + (i))) << 16)", f"vstore{V}(to_bf16_lanes({v}), 0, (p) + (i))"),
         "b8": (f"vload{V}(0, (p) + (i))", f"vstore{V}(convert_uchar{V}((v) != 0) & (uchar)1, 0, (p) + (i))"),
     }.get(code, (f"vload{V}(0, (p) + (i))", f"vstore{V}({v}, 0, (p) + (i))"))
@@ -23,6 +23,21 @@ static ushort${V} to_bf16_lanes(const float${V} v)
 {
     const uint${V} u = as_uint${V}(v);
     return convert_ushort${V}(select((u + 0x7fffu + ((u >> 16) & 1u)) >> 16, (u >> 16) | 0x40u, isnan(v)));
+}
+% endif
+% if code == "f16":
+/* Through aligned private memory: PoCL's vload_half and vstore_half of vectors fault on odd addresses. */
+static float${V} half_lanes(__global const ushort *p)
+{
+    ushort t[${V}] __attribute__((aligned(64)));
+    vstore${V}(vload${V}(0, p), 0, t);
+    return vload_half${V}(0, (const half *)t);
+}
+static ushort${V} to_half_lanes(const float${V} v)
+{
+    ushort t[${V}] __attribute__((aligned(64)));
+    vstore_half${V}_rte(v, 0, (half *)t);
+    return vload${V}(0, t);
 }
 % endif
 #define loadv_${code}(p, i) ${load if kind == base else f"convert_{base}{V}({load})"}
