@@ -7,17 +7,18 @@
  *           pad, pack_filters, pack_grad  lay the operands out;  reduce  adds the slices of weight_grad
  * Layout    x is acc, with whatever border the taps reach (pad); filters are panels (group, O/NR, k, NR), gradients
  *           panels (group, O/NR, image and pixel, NR), both zero beyond O; partial is (slice, group, O/NR, row, NR)
- * Defines   dtype, layout (bool: the kernels that lay out, which need V and NV only), bias (bool), act
+ * Defines   dtype, layout (bool: the kernels that lay out, which need V and NV only), bias, residual (bool), act
  * Tunables  V, MR, NV (see _gemm)   tiles (micro-tiles a work-item does), KC (depth of a chunk): arguments
  * Launch    group (1). conv2d: grid (row blocks, panels, groups)   weight_grad: (row spans, panels * groups, slices)
  * Source    Georganas et al., "Anatomy of High-Performance Deep Learning Convolutions on SIMD Architectures", 2018
  */
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
+<%namespace name="vectors" file="_gemm_simd.cl.mako"/>\
 ${layouts() if layout else products()}
 
 <%def name="layouts()">\
 <%  NR = NV * V %>\
-${gemm.packing()}
+${vectors.packing()}
 /* Planes of x, shifted by (h0, w0) and cropped or bordered with zeros to HP x WP. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void pad(__global const real *restrict x, __global acc *restrict padded, const int planes, const int each,
@@ -100,8 +101,8 @@ void pack_grad(__global const real *restrict g, __global acc *restrict packed, _
 <%  NR = NV * V %>\
 ${gemm.epilogue()}
 /* Pixel (n, p, q) reads windows at x0 + n*xn + group*xg + p*xp + q*xq and writes at n*yn + o*yo + p*yp + q*yq + y0. */
-${gemm.simd_kernel()}conv2d(__global const acc *restrict x, __global const acc *restrict filters, __global const index_t *restrict offsets,
-            ${"__global const real *restrict bias, " if bias else ""}__global real *restrict y, const index_t M, const int kc, const int O,
+${vectors.simd_kernel()}conv2d(__global const acc *restrict x, __global const acc *restrict filters, __global const index_t *restrict offsets,
+            ${gemm.ends()}__global real *restrict y, const index_t M, const int kc, const int O,
             const int P, const int Q, const index_t xn, const index_t xg, const int xp, const int xq, const index_t x0,
             const index_t yn, const index_t yo, const int yp, const int yq, const index_t y0, const int tiles)
 {
@@ -112,6 +113,9 @@ ${gemm.simd_kernel()}conv2d(__global const acc *restrict x, __global const acc *
     filters += ((size_t)group * get_global_size(1) + panel) * kc * ${NR};
 % if bias:
     bias += group * O + panel * ${NR};
+% endif
+% if residual:
+    residual += ((size_t)group * O + panel * ${NR}) * yo + y0;
 % endif
     int q = first % Q, p = first / Q % P;
     size_t n = first / Q / P;
@@ -129,28 +133,34 @@ ${gemm.simd_kernel()}conv2d(__global const acc *restrict x, __global const acc *
         }
 % endfor
         __global const acc *b = filters;
-${gemm.micro("offsets[k]")}
+${vectors.micro("offsets[k]")}
         const int rows = min((index_t)${MR}, last - m);
         const int together = rows == ${MR} && to[${MR - 1}] - to[0] == ${MR - 1};
         for (int o = 0; o < lanes; ++o) {
             __global real *out = y + o * yo;
+% if residual:
+            __global const real *also = residual + o * yo;
+% endif
 % if bias:
             const acc extra = LOAD(bias, o);
 % endif
             if (together) {
                 out += to[0];
+% if residual:
+                also += to[0];
+% endif
 % for i in range(MR):
-                STORE(out, ${i}, epilogue(tile[${i * NR} + o]${" + extra" if bias else ""}));
+                STORE(out, ${i}, epilogue(tile[${i * NR} + o]${" + extra" if bias else ""}${f" + LOAD(also, {i})" if residual else ""}));
 % endfor
             } else
                 for (int i = 0; i < rows; ++i)
-                    STORE(out, to[i], epilogue(tile[i * ${NR} + o]${" + extra" if bias else ""}));
+                    STORE(out, to[i], epilogue(tile[i * ${NR} + o]${" + extra" if bias else ""}${" + LOAD(also, to[i])" if residual else ""}));
         }
     }
 }
 
 /* Row (c, r, s) starts at x0 + c*xc + r*xr + s*xs; a work-item sums `span` rows over the k of its slice. */
-${gemm.simd_kernel()}weight_grad(__global const acc *restrict x, __global const acc *restrict grads, __global const index_t *restrict offsets,
+${vectors.simd_kernel()}weight_grad(__global const acc *restrict x, __global const acc *restrict grads, __global const index_t *restrict offsets,
                  __global acc *restrict partial, const int rows, const index_t K, const int R, const int S, const int panels,
                  const index_t xg, const index_t xc, const int xr, const int xs, const index_t x0, const int span, const index_t depth,
                  const int KC)
@@ -177,7 +187,7 @@ ${gemm.simd_kernel()}weight_grad(__global const acc *restrict x, __global const 
             }
 % endfor
             __global const acc *b = grads + (size_t)k0 * ${NR};
-${gemm.micro("where[k]")}
+${vectors.micro("where[k]")}
             for (int i = 0; i < min(${MR}, last - m); ++i) {
                 __global acc *to = partial + (size_t)(m + i) * ${NR};
 % for j in range(NV):

@@ -6,13 +6,14 @@
  *           weight_grad  rows i are output channels, columns j channels and taps, k the pixels of all images
  *           pad          x with the border that taps reach;  taps, pixels  the offset tables;  reduce  adds slices
  * Layout    x NCHW, w OIHW, g and y NOPQ, partial (slice, OIHW)
- * Defines   dtype, bias (bool), act, layout (bool: the kernels without tiles)
+ * Defines   dtype, bias, residual (bool), act, layout (bool: the kernels without tiles)
  * Tunables  TM, TN, TK, RM, RN (see _gemm)
  * Launch    group (TN/RN, TM/RM); a group per tile along the first axis, third axis groups (conv2d) or groups * slices (weight_grad)
  *           the layout kernels: any group, one work-item per element; pad strides over planes
  * Source    Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014
  */
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
+<%namespace name="tiles" file="_gemm_tile.cl.mako"/>\
 ${layouts() if layout else products()}
 
 <%def name="layouts()">\
@@ -69,12 +70,12 @@ ${gemm.epilogue()}
 /* Pixel (n, p, q) reads windows at x0 + n*xn + group*xg + p*xp + q*xq and writes at n*yn + o*yo + p*yp + q*yq + y0. */
 __kernel __attribute__((reqd_work_group_size(${TN // RN}, ${TM // RM}, 1)))
 void conv2d(__global const real *restrict x, __global const real *restrict w, __global const index_t *restrict w_offsets,
-            __global const index_t *restrict x_offsets, ${"__global const real *restrict bias, " if bias else ""}__global real *restrict y,
+            __global const index_t *restrict x_offsets, ${gemm.ends()}__global real *restrict y,
             const index_t N, const int K, const int M, const int P, const int Q, const int wg, const int wl, const index_t xn,
             const index_t xg, const int xp, const int xq, const index_t x0, const index_t yn, const index_t yo,
             const int yp, const int yq, const index_t y0)
 {
-${gemm.tile_memory()}\
+${tiles.tile_memory()}\
     const index_t k_begin = 0, k_end = K;
     const size_t group = get_global_id(2);
     w += group * wg;
@@ -83,9 +84,13 @@ ${gemm.tile_memory()}\
 % if bias:
     bias += group * M;
 % endif
-<%call expr="gemm.tile('w', 'x', '(size_t)i * wl', 'w_offsets[k]',
+% if residual:
+    residual += group * M * yo + y0;
+% endif
+<%call expr="tiles.tile('w', 'x', '(size_t)i * wl', 'w_offsets[k]',
                        '(size_t)(i / Q / P) * xn + (size_t)(i / Q % P) * xp + (size_t)(i % Q) * xq', 'x_offsets[k]', 'k', 'row')">\
-STORE(y, (size_t)(j / Q / P) * yn + (size_t)i * yo + (size_t)(j / Q % P) * yp + (size_t)(j % Q) * yq, epilogue(v${" + LOAD(bias, i)" if bias else ""}));\
+const size_t to = (size_t)(j / Q / P) * yn + (size_t)i * yo + (size_t)(j / Q % P) * yp + (size_t)(j % Q) * yq;
+STORE(y, to, epilogue(v${gemm.extra('i', 'to')}));\
 </%call>\
 }
 
@@ -96,13 +101,13 @@ void weight_grad(__global const real *restrict g, __global const real *restrict 
                  const index_t K, const int R, const int S, const int groups, const index_t gg, const int go, const index_t xg,
                  const index_t xc, const int xr, const int xs, const index_t x0, const index_t depth)
 {
-${gemm.tile_memory()}\
+${tiles.tile_memory()}\
     const size_t group = get_global_id(2) % groups, slice = get_global_id(2) / groups;
     const index_t k_begin = slice * depth, k_end = min(k_begin + depth, K);
     g += group * gg;
     x += group * xg + x0;
     partial += (slice * groups + group) * M * N;
-<%call expr="gemm.tile('g', 'x', '(size_t)i * go', 'g_offsets[k]',
+<%call expr="tiles.tile('g', 'x', '(size_t)i * go', 'g_offsets[k]',
                        '(size_t)(i / S / R) * xc + (size_t)(i / S % R) * xr + (size_t)(i % S) * xs', 'x_offsets[k]', 'k', 'k')">\
 partial[(size_t)i * N + j] = v;\
 </%call>\

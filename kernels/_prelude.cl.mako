@@ -3,6 +3,7 @@
  * Codes     f32 f64 f16 bf16 i32 i64 u8 b8 (bool). For each: <code>_t in memory, load_<code>(p, i) to the
  *           compute type (float for f16 and bf16, int for u8 and b8) and store_<code>(p, i, v) from any number.
  * Defines   dtype (or None): gives real (= <dtype>_t), acc (what sums are kept in), LOAD, STORE
+ *           compute (code, f32 or f64 with the precision of dtype unless given): what _math computes in
  *           wide (bool): index_t is long, for operands of 2^30 elements or more
  * Notes     float16 goes through vload_half, bfloat16 through a shift: both are core OpenCL 1.2, so every
  *           device stores them. C(x) is a floating literal in the precision of acc.

@@ -1,12 +1,12 @@
 /* conv — convolution and its two gradients by implicit GEMM: im2col happens in the load, never in memory.
  *
- * Computes  conv2d       y[n,o,p,q]  = sum_{c,r,s} x[n, c, p*SH+r*DH-PH, q*SW+s*DW-PW] * w[o,c,r,s] + bias[o]
+ * Computes  conv2d       y[n,o,p,q]  = sum_{c,r,s} x[n, c, p*SH+r*DH-PH, q*SW+s*DW-PW] * w[o,c,r,s], then the epilogue of _gemm
  *           input_grad   dx[n,c,h,w] = sum_{o,r,s} g[n, o, (h+PH-r*DH)/SH, (w+PW-s*DW)/SW] * w[o,c,r,s], whole quotients
  *           weight_grad  dw[o,c,r,s] = sum_{n,p,q} g[n,o,p,q] * x[n, c, p*SH+r*DH-PH, q*SW+s*DW-PW]
  *           c counts within o's group. Gradients gather: no atomics, the same bits every time
  * Layout    x NCHW, w OIHW (I = channels of a group), y NOPQ; row-major
  * Defines   dtype, engine: "simd" and "tile" (_conv_simd, _conv_tile) or "plain" (here)
- *           plain: KH, KW, SH, SW, DH, DW (kernel, stride, dilation), PH, PW (padding before), bias (bool: is there one)
+ *           plain: KH, KW, SH, SW, DH, DW (kernel, stride, dilation), PH, PW (padding before), bias, residual (bool: are there such)
  *           act  C expression of v that ends the epilogue of a convolution
  * Tunables  none in plain; simd and tile have those of _gemm
  * Launch    plain: any group, no local memory, one work-item per output; grid (P*Q, O, N), (H*W, C, N), and for
@@ -24,7 +24,7 @@ ${plain()}
 <%def name="plain()">\
 ${gemm.epilogue()}
 __kernel void conv2d(__global const real *restrict x, __global const real *restrict w,
-                     ${"__global const real *restrict bias, " if bias else ""}__global real *restrict y, const int C, const int H, const int W,
+                     ${gemm.ends()}__global real *restrict y, const int C, const int H, const int W,
                      const int O, const int P, const int Q, const int groups)
 {
     const int pq = get_global_id(0), o = get_global_id(1);
@@ -42,11 +42,11 @@ __kernel void conv2d(__global const real *restrict x, __global const real *restr
                 if (h >= 0 && h < H && v >= 0 && v < W)
                     sum += LOAD(from, ((size_t)c * H + h) * W + v) * LOAD(filter, (c * ${KH} + r) * ${KW} + s);
             }
-    STORE(y, (n * O + o) * P * Q + pq, epilogue(sum${" + LOAD(bias, o)" if bias else ""}));
+    STORE(y, (n * O + o) * P * Q + pq, epilogue(sum${gemm.extra('o', '(n * O + o) * P * Q + pq')}));
 }
 
 __kernel void input_grad(__global const real *restrict g, __global const real *restrict w,
-                         ${"__global const real *restrict bias, " if bias else ""}__global real *restrict dx, const int C, const int H, const int W, const int O, const int P, const int Q, const int groups)
+                         ${gemm.ends()}__global real *restrict dx, const int C, const int H, const int W, const int O, const int P, const int Q, const int groups)
 {
     const int hv = get_global_id(0), c = get_global_id(1);
     const size_t n = get_global_id(2);
@@ -67,7 +67,7 @@ __kernel void input_grad(__global const real *restrict g, __global const real *r
                     * LOAD(w, (((size_t)o * depth + c % depth) * ${KH} + r) * ${KW} + s);
         }
     }
-    STORE(dx, (n * C + c) * H * W + hv, epilogue(sum${" + LOAD(bias, c)" if bias else ""}));
+    STORE(dx, (n * C + c) * H * W + hv, epilogue(sum${gemm.extra('c', '(n * C + c) * H * W + hv')}));
 }
 
 __kernel void weight_grad(__global const real *restrict g, __global const real *restrict x, __global acc *restrict partial,

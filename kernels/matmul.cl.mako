@@ -1,10 +1,10 @@
 /* matmul — batched matrix product, either operand transposed, batches broadcast.
  *
- * Computes  C[z,m,n] = act(sum_k A[z,m,k] * B[z,k,n] + bias[n])
+ * Computes  C[z,m,n] = act(sum_k A[z,m,k] * B[z,k,n] + bias[n] + residual[z,m,n])
  * Layout    row-major. A is (.., M, K), or (.., K, M) if ta; B is (.., K, N), or (.., N, K) if tb; C is (.., M, N).
  *           Batches are `rank` merged axes of sizes n<d>, over which A moves by a<d> and B by b<d> elements (0
  *           where it is broadcast), so no operand is ever repeated in memory
- * Defines   dtype, ta, tb, rank, bias (bool: is there one), engine ("simd", "tile", "plain", or "pack")
+ * Defines   dtype, ta, tb, rank, bias, residual (bool: are there such), engine ("simd", "tile", "plain", or "pack")
  *           act  C expression of v that ends the epilogue
  * Tunables  V, MR, NV (simd)   TM, TN, TK, RM, RN (tile)   KC (an argument: depth of a packed panel)
  * Launch    simd:  group (1), grid (panels of B, row splits, batches); scratch of KC x NR per work-item. A is in
@@ -15,8 +15,9 @@
  * Source    _gemm.cl.mako; plain is the definition
  */
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
+<%namespace name="vectors" file="_gemm_simd.cl.mako"/>\
+<%namespace name="tiles" file="_gemm_tile.cl.mako"/>\
 <%def name="sizes()">const int M, const int N, const int K, const int batches${"".join(f", const int n{d}, const index_t a{d}, const index_t b{d}" for d in range(rank))}</%def>\
-<%def name="bias_arg()">${"__global const real *restrict bias, " if bias else ""}</%def>\
 ${{"simd": simd, "tile": tile, "plain": plain, "pack": pack}[engine]()}
 
 ## The offsets za, zb of batch z.
@@ -35,19 +36,19 @@ ${{"simd": simd, "tile": tile, "plain": plain, "pack": pack}[engine]()}
 </%def>
 
 <%def name="simd()">\
-<%  NR = NV * V; vectors = dtype in ("f32", "f64") %>\
+<%  NR = NV * V; whole = dtype in ("f32", "f64") %>\
 ${gemm.epilogue()}
-${gemm.packing()}
+${vectors.packing()}
 /* A row of the micro-tile: add what earlier depths left in C, end with the epilogue, store. */
-static void finish(acc *v, __global real *c, const int width, const int more, const int done${", __global const real *bias" if bias else ""})
+static void finish(acc *v, __global real *c, const int width, const int more, const int done${", __global const real *bias" if bias else ""}${", __global const real *residual" if residual else ""})
 {
     if (more)
         for (int j = 0; j < width; ++j)
             v[j] += LOAD(c, j);
     if (done)
         for (int j = 0; j < width; ++j)
-            v[j] = epilogue(v[j]${" + LOAD(bias, j)" if bias else ""});
-% if vectors:
+            v[j] = epilogue(v[j]${gemm.extra('j', 'j')});
+% if whole:
     if (width == ${NR}) {
 %   for j in range(NV):
         vstore${V}(vload${V}(${j}, v), ${j}, c);
@@ -59,7 +60,7 @@ static void finish(acc *v, __global real *c, const int width, const int more, co
         STORE(c, j, v[j]);
 }
 
-${gemm.simd_kernel()}matmul(__global const acc *restrict A, __global const real *restrict B, ${bias_arg()}__global real *C,
+${vectors.simd_kernel()}matmul(__global const acc *restrict A, __global const real *restrict B, ${gemm.ends()}__global real *C,
             __global acc *restrict scratch, const int rows, const int KC, ${sizes()})
 {
     const int j0 = get_global_id(0) * ${NR}, width = min(${NR}, N - j0);
@@ -80,7 +81,7 @@ ${batch()}\
 %   endfor
 % else:
             __global const real *from = B + zb + (size_t)k0 * N + j0;
-%   if vectors:
+%   if whole:
             if (last - first <= ${MR} && width == ${NR}) {  // B is read once: packing it would only double that
                 ready = from;
                 bs = N;
@@ -97,9 +98,9 @@ ${batch()}\
                 __global const acc *a${i} = A + za + (size_t)min(m + ${i}, last - 1) * K + k0;
 % endfor
                 __global const acc *b = ready;
-${gemm.micro("k")}
+${vectors.micro("k")}
                 for (int i = 0; i < min(${MR}, last - m); ++i)
-                    finish(tile + i * ${NR}, c + (size_t)(m + i) * N, width, k0 > 0, k0 + kc == K${", bias + j0" if bias else ""});
+                    finish(tile + i * ${NR}, c + (size_t)(m + i) * N, width, k0 > 0, k0 + kc == K${", bias + j0" if bias else ""}${", residual + ((size_t)z * M + m + i) * N + j0" if residual else ""});
             }
             k0 += KC;
         } while (k0 < K);
@@ -109,7 +110,7 @@ ${gemm.micro("k")}
 
 ## A (M x K per matrix) into acc, transposed on the way if ta.
 <%def name="pack()">\
-${gemm.packing()}
+${vectors.packing()}
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void pack(__global const real *restrict A, __global acc *restrict packed, const int M, const int K)
 {
@@ -130,18 +131,18 @@ void pack(__global const real *restrict A, __global acc *restrict packed, const 
 <%def name="tile()">\
 ${gemm.epilogue()}
 __kernel __attribute__((reqd_work_group_size(${TN // RN}, ${TM // RM}, 1)))
-void matmul(__global const real *restrict A, __global const real *restrict B, ${bias_arg()}__global real *restrict C,
+void matmul(__global const real *restrict A, __global const real *restrict B, ${gemm.ends()}__global real *restrict C,
             ${sizes()})
 {
-${gemm.tile_memory()}\
+${tiles.tile_memory()}\
     const index_t k_begin = 0, k_end = K;
     for (int z = get_global_id(2); z < batches; z += get_global_size(2)) {
 ${batch()}\
         __global real *c = C + (size_t)z * M * N;
-<%call expr="gemm.tile('A', 'B', 'za + ' + ('i' if ta else '(size_t)i * K'), '(size_t)k * M' if ta else 'k',
+<%call expr="tiles.tile('A', 'B', 'za + ' + ('i' if ta else '(size_t)i * K'), '(size_t)k * M' if ta else 'k',
                        'zb + ' + ('(size_t)i * K' if tb else 'i'), 'k' if tb else '(size_t)k * N',
                        'row' if ta else 'k', 'k' if tb else 'row')">\
-STORE(c, (size_t)i * N + j, epilogue(v${" + LOAD(bias, j)" if bias else ""}));\
+STORE(c, (size_t)i * N + j, epilogue(v${gemm.extra('j', '(size_t)z * M * N + (size_t)i * N + j')}));\
 </%call>\
     }
 }
@@ -149,7 +150,7 @@ STORE(c, (size_t)i * N + j, epilogue(v${" + LOAD(bias, j)" if bias else ""}));\
 
 <%def name="plain()">\
 ${gemm.epilogue()}
-__kernel void matmul(__global const real *restrict A, __global const real *restrict B, ${bias_arg()}
+__kernel void matmul(__global const real *restrict A, __global const real *restrict B, ${gemm.ends()}
                      __global real *restrict C, ${sizes()})
 {
     const int n = get_global_id(0);
@@ -161,7 +162,7 @@ ${batch()}\
             acc sum = 0;
             for (int k = 0; k < K; ++k)
                 sum += LOAD(A, za + ${"(size_t)k * M + m" if ta else "(size_t)m * K + k"}) * LOAD(B, zb + ${"(size_t)n * K + k" if tb else "(size_t)k * N + n"});
-            STORE(C, ((size_t)z * M + m) * N + n, epilogue(sum${" + LOAD(bias, n)" if bias else ""}));
+            STORE(C, ((size_t)z * M + m) * N + n, epilogue(sum${gemm.extra('n', '((size_t)z * M + m) * N + n')}));
         }
     }
 }

@@ -12,6 +12,7 @@ from ..op import Op
 from ..shapes import Shape, Spec, pair, window_out
 from .movement import reshape
 from .reduce import sum as reduce_sum
+from .rules import before_activation, check_ending
 
 Size = int | Sequence[int]
 Padding = Size | str
@@ -68,11 +69,7 @@ def conv_transpose2d(input: T, weight: T, bias: T | None = None, stride: Size = 
 
 def _convolve(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: Size, padding: Padding,
               dilation: Size, groups: int) -> Any:  # fmt: skip
-    at: dict[str, Any] = {
-        "stride": pair(op, "stride", stride, rank), "dilation": pair(op, "dilation", dilation, rank), "groups": groups,
-    }  # fmt: skip
-    at["padding"] = _sides(op, rank, padding, weight, at)
-    _not_negative(op, "padding", at["padding"])
+    at = conv_settings(op, rank, weight, stride, padding, dilation, groups)
     operands = [input, weight, *([] if bias is None else [bias])]
     if not all(isinstance(x, Variable) for x in operands):
         return apply(CONV2D, *operands, **at)  # which says what is wrong
@@ -82,6 +79,17 @@ def _convolve(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: Si
         CONV2D, _planar(x, rank), _planar(weight, rank), *operands[2:], **_planar_settings(at, rank)
     )
     return _reshaped(y, shape if input.ndim == rank + 2 else shape[1:])
+
+
+def conv_settings(op: str, rank: int, weight: Any, stride: Size, padding: Padding, dilation: Size,
+                  groups: int) -> dict[str, Any]:  # fmt: skip
+    """What a convolution is called with, as settings of its op; raises SettingError or ShapeError."""
+    at: dict[str, Any] = {
+        "stride": pair(op, "stride", stride, rank), "dilation": pair(op, "dilation", dilation, rank), "groups": groups,
+    }  # fmt: skip
+    at["padding"] = _sides(op, rank, padding, weight, at)
+    _not_negative(op, "padding", at["padding"])
+    return at
 
 
 def _transpose(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: Size, padding: Size,
@@ -219,8 +227,12 @@ def _transposed_output(op: str, x: Spec, w: Spec, bias: Spec | None = None, *, s
     return (n, each * groups, *out)
 
 
-def _infer(x: Spec, w: Spec, bias: Spec | None = None, **at: Any) -> Spec:
-    return Spec(_output("conv2d", x, w, bias, **at), x.dtype)
+def _infer(
+    x: Spec, w: Spec, *rest: Spec, activation: str | None = None, residual: bool = False, **at: Any
+) -> Spec:
+    out = Spec(_output("conv2d", x, w, *rest[: len(rest) - residual], **at), x.dtype)
+    check_ending("conv2d", out, rest[-1] if residual else None, activation)
+    return out
 
 
 def _infer_transposed(x: Spec, w: Spec, bias: Spec | None = None, **at: Any) -> Spec:
@@ -242,11 +254,16 @@ def _bias_grad(g: Any, needs: Sequence[bool]) -> tuple[Any, ...]:
     return tuple(reduce_sum(g, (0, 2, 3)) if needed else None for needed in needs[2:])
 
 
-def _vjp(g: Any, outs: Any, x: Any, w: Any, *bias: Any, needs: Any, **at: Any) -> Any:
+def _vjp(
+    g: Any, outs: Any, x: Any, w: Any, *rest: Any, needs: Any, activation: str | None = None,
+    residual: bool = False, **at: Any,
+) -> Any:  # fmt: skip
+    g = before_activation(g, outs[0], activation)
     return (
         apply(INPUT_GRAD, g, w, size=x.shape[2:], **at) if needs[0] else None,
         apply(WEIGHT_GRAD, g, x, kernel=w.shape[2:], **at) if needs[1] else None,
-        *_bias_grad(g, needs),
+        *_bias_grad(g, needs[: len(needs) - residual]),
+        *([g] * residual),
     )
 
 

@@ -12,7 +12,7 @@ from ..shapes import Spec, broadcast
 from .elementwise import add, cast, mul
 from .movement import reshape
 from .reduce import sum as reduce_sum
-from .rules import unbroadcast
+from .rules import before_activation, check_ending, unbroadcast
 
 
 def matmul(input: T, other: T) -> T:
@@ -158,19 +158,23 @@ def _check(op: str, a: Spec, b: Spec, transpose_a: bool = False, transpose_b: bo
 
 
 def _infer(
-    a: Spec, b: Spec, bias: Spec | None = None, *, transpose_a: bool, transpose_b: bool
-) -> Spec:
+    a: Spec, b: Spec, *rest: Spec, transpose_a: bool, transpose_b: bool,
+    activation: str | None = None, residual: bool = False,
+) -> Spec:  # fmt: skip
     if len(a.shape) < 2 or len(b.shape) < 2:
         raise ShapeError(
             f"matmul: expected operands of at least two axes, got {a.shape} and {b.shape}"
         )
     _check("matmul", a, b, transpose_a, transpose_b)
     m, n = a.shape[-1 if transpose_a else -2], b.shape[-2 if transpose_b else -1]
-    _check_bias("matmul", bias, n, a)
-    return Spec((*broadcast("matmul", a.shape[:-2], b.shape[:-2]), m, n), a.dtype)
+    out = Spec((*broadcast("matmul", a.shape[:-2], b.shape[:-2]), m, n), a.dtype)
+    _check_ending("matmul", rest, n, out, activation, residual)
+    return out
 
 
-def _infer_linear(x: Spec, w: Spec, bias: Spec | None = None) -> Spec:
+def _infer_linear(
+    x: Spec, w: Spec, *rest: Spec, activation: str | None = None, residual: bool = False
+) -> Spec:
     if not x.shape or len(w.shape) != 2:
         raise ShapeError(
             f"linear: expected input (..., I) and weight (O, I), got {x.shape} and {w.shape}"
@@ -179,29 +183,35 @@ def _infer_linear(x: Spec, w: Spec, bias: Spec | None = None) -> Spec:
     if x.shape[-1] != w.shape[1]:
         raise ShapeError(f"linear: expected input with {w.shape[1]} features to match weight {w.shape}, "
                          f"got {x.shape[-1]} in input {x.shape}")  # fmt: skip
-    _check_bias("linear", bias, w.shape[0], x)
-    return Spec((*x.shape[:-1], w.shape[0]), x.dtype)
+    out = Spec((*x.shape[:-1], w.shape[0]), x.dtype)
+    _check_ending("linear", rest, w.shape[0], out, activation, residual)
+    return out
 
 
-def _check_bias(op: str, bias: Spec | None, n: int, a: Spec) -> None:
-    if bias is not None:
-        _check_dtypes(op, a, bias)
-        if bias.shape != (n,):
-            raise ShapeError(f"{op}: expected bias of shape {(n,)}, got {bias.shape}")
+def _check_ending(op: str, rest: tuple[Spec, ...], n: int, out: Spec, activation: str | None,
+                  residual: bool) -> None:  # fmt: skip
+    _check_dtypes(op, out, *rest)
+    bias = rest[: len(rest) - residual]
+    if bias and bias[0].shape != (n,):
+        raise ShapeError(f"{op}: expected bias of shape {(n,)}, got {bias[0].shape}")
+    check_ending(op, out, rest[-1] if residual else None, activation)
 
 
 # --- gradient rules -----------------------------------------------------------------------------
 
 
-def _bias_grad(g: Any, needs: Any) -> tuple[Any, ...]:
-    return tuple(
-        reduce_sum(g, tuple(range(g.ndim - 1))) if needed else None for needed in needs[2:]
-    )
+def _ending_grads(g: Any, needs: Any, residual: bool) -> tuple[Any, ...]:
+    """Gradients of the bias and the residual, where there are such."""
+    last = len(needs) - residual
+    bias = [reduce_sum(_rows(g), 0) if needed else None for needed in needs[2:last]]
+    return (*bias, *([g] * residual))
 
 
 def _vjp(
-    g: Any, outs: Any, a: Any, b: Any, *bias: Any, needs: Any, transpose_a: bool, transpose_b: bool
-) -> Any:
+    g: Any, outs: Any, a: Any, b: Any, *rest: Any, needs: Any, transpose_a: bool, transpose_b: bool,
+    activation: str | None = None, residual: bool = False,
+) -> Any:  # fmt: skip
+    g = before_activation(g, outs[0], activation)
     ta, tb = transpose_a, transpose_b
     da = db = None
     if needs[0]:
@@ -211,17 +221,21 @@ def _vjp(
         db = (apply(MATMUL, g, a, transpose_a=True, transpose_b=ta) if tb else
               apply(MATMUL, a, g, transpose_a=not ta, transpose_b=False))  # fmt: skip
     return (da if da is None else unbroadcast(da, a), db if db is None else unbroadcast(db, b),
-            *_bias_grad(g, needs))  # fmt: skip
+            *_ending_grads(g, needs, residual))  # fmt: skip
 
 
-def _linear_vjp(g: Any, outs: Any, x: Any, w: Any, *bias: Any, needs: Any) -> Any:
+def _linear_vjp(
+    g: Any, outs: Any, x: Any, w: Any, *rest: Any, needs: Any, activation: str | None = None,
+    residual: bool = False,
+) -> Any:  # fmt: skip
+    g = before_activation(g, outs[0], activation)
     rows = _rows(g)
     dx = dw = None
     if needs[0]:
         dx = reshape(_product(rows, w), x.shape)
     if needs[1]:
         dw = apply(MATMUL, rows, _rows(x), transpose_a=True, transpose_b=False)
-    return (dx, dw, *_bias_grad(rows, needs))
+    return (dx, dw, *_ending_grads(g, needs, residual))
 
 
 MATMUL = Op("matmul", _infer, _vjp)

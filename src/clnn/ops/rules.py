@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd import Variable, apply
 from ..dtypes import DType, bool_, float32, result_type
-from ..errors import DTypeError
+from ..errors import DTypeError, SettingError, ShapeError
 from ..op import OPS, Op
 from ..shapes import Spec, broadcast
 
@@ -95,3 +95,41 @@ def binary_vjp(da: Callable[..., Any], db: Callable[..., Any]) -> Callable[..., 
         )
 
     return vjp
+
+
+# --- what ends a product --------------------------------------------------------------------------
+
+# Activations that a product or a normalization can end in, and the op that takes a gradient back through them from
+# their result; None: it needs what they were applied to.
+ENDINGS: dict[str, str | None] = {
+    "relu": "relu_grad", "relu6": "relu6_grad", "sigmoid": "sigmoid_grad", "tanh": "tanh_grad",
+    "hardswish": None, "hardsigmoid": None, "silu": None, "gelu": None,
+}  # fmt: skip
+
+
+def check_ending(op: str, out: Spec, residual: Spec | None, activation: str | None) -> None:
+    """Raise SettingError for what nothing ends in, ShapeError or DTypeError for a residual unlike `out`."""
+    if activation is not None and activation not in ENDINGS:
+        raise SettingError(
+            f"{op}: expected activation None or one of {', '.join(ENDINGS)}, got {activation!r}"
+        )
+    if residual is not None and residual.shape != out.shape:
+        raise ShapeError(
+            f"{op}: expected residual of the result's shape {out.shape}, got {residual.shape}"
+        )
+    if residual is not None and residual.dtype is not out.dtype:
+        raise DTypeError(
+            f"{op}: expected residual of dtype {out.dtype}, got {residual.dtype}; convert with .to()"
+        )
+
+
+def before_activation(g: Any, y: Any, activation: str | None) -> Any:
+    """The gradient of what `activation` made y of."""
+    if activation is None:
+        return g
+    back = ENDINGS[activation]
+    if back is None:
+        raise SettingError(
+            f"{activation}: expected to be applied on its own where gradients are recorded"
+        )
+    return apply(OPS[back], g, y)

@@ -11,6 +11,8 @@ from ...shapes import Shape, Spec
 from .gemm import ceil_div
 from .runtime import WIDE, Buffer, Runtime
 
+_SLICE = 512  # pixels a slice of the weight gradient sums at least
+
 
 class Problem(NamedTuple):
     """One convolution y = conv2d(x, w), whichever of its three products is wanted."""
@@ -34,10 +36,14 @@ class Problem(NamedTuple):
         """What every kernel is compiled for."""
         return {
             "dtype": self.kind.code,
-            "act": "v",
             **({"wide": True} if self.wide else {}),
             **more,
         }
+
+    @property
+    def whole_lanes(self) -> bool:
+        """Whether a group has channels enough to fill lanes and tiles with."""
+        return self.groups == 1 or min(self.C, self.O) // self.groups >= 8
 
     def table(self, rt: Runtime, n: int) -> Buffer:
         """Memory for n offsets."""
@@ -102,6 +108,13 @@ def problem(x: Shape, w: Shape, y: Shape, kind: DType, stride: Shape, padding: A
     return Problem(
         n, c, h, wd, o, p, q, tuple(kernel), stride, before, dilation, groups, kind, wide
     )
+
+
+def slices_of(workers: int, products: int, pixels: int) -> tuple[int, int]:
+    """How many slices to sum the weight gradient in, and the pixels of each."""
+    slices = max(1, min(ceil_div(workers, products), pixels // _SLICE))
+    depth = max(1, ceil_div(pixels, slices))
+    return ceil_div(pixels, depth), depth
 
 
 def border(p: Problem) -> Window:

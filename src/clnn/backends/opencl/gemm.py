@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ...dtypes import DType, float64
+from .activation import EXPRESSIONS
 from .discovery import DeviceInfo
+from .runtime import Buffer
 
 # Register blocks (rows, vectors) by the lanes of a float vector: 16 and 4 lanes come with 32 registers
 # (AVX-512, NEON), 8 with 16 (AVX2). More rows would fit, but compilers then spill the row pointers.
 _MICRO = {16: ((8, 2), (6, 4), (12, 1)), 8: ((6, 2), (12, 1)), 4: ((8, 2), (6, 4), (12, 1))}
 # TM, TN, TK, RM, RN, largest first; the last needs no more than 64 work-items and 9 KB.
 _TILES = ((128, 128, 8, 8, 8), (64, 64, 16, 4, 4), (32, 32, 16, 4, 4))
+
+
+class Epilogue(NamedTuple):
+    """What becomes of a sum v before it is stored: act(v + bias + residual)."""
+
+    operands: tuple[Buffer, ...]  # bias and residual, where there are such
+    defines: dict[str, Any]
+
+
+def epilogue(
+    operands: Sequence[Buffer], activation: str | None = None, residual: bool = False
+) -> Epilogue:
+    """The epilogue of an op from its optional operands and settings."""
+    expression = "v" if activation is None else EXPRESSIONS[activation].replace("a0", "v")
+    defines = {"bias": len(operands) > residual, "residual": residual, "act": expression}
+    return Epilogue(tuple(operands), defines)
+
+
+NO_EPILOGUE = epilogue(())
 
 
 def ceil_div(a: int, b: int) -> int:

@@ -91,7 +91,7 @@ def fill(rt: Runtime, y: Buffer, value: Number) -> None:
 @implements("reshape", aliases=True)
 def reshape(rt: Runtime, x: Buffer, out: Spec, *, shape: Shape) -> Buffer:
     """The same memory under another shape."""
-    return Buffer(x.mem, out)
+    return Buffer(x.mem, out, x.derived)
 
 
 def _contiguous_axis(view: View) -> int | None:

@@ -74,7 +74,9 @@ def _enqueue(
 def _all(
     rt: Runtime, job: str, tensors: Sequence[tuple[Buffer, ...]], *rest: Any, start: int = 0, **defines: Any
 ) -> None:  # fmt: skip
-    """Enqueue `job` over all tensors, whatever their number."""
+    """Enqueue `job`, which writes the first of every tuple, over all tensors, whatever their number."""
+    for written, *_ in tensors:
+        written.derived.clear()
     for launch in _launches(rt, [t[0].size for t in tensors], start, len(tensors[0])):
         _enqueue(rt, job, tensors, launch, *rest, launch.start, launch.chunk, **defines)
 

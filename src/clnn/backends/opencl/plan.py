@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple, cast
 
@@ -25,6 +25,25 @@ class _Step(NamedTuple):
     last: tuple[int, ...]  # scratch that is used no more after this
 
 
+class _Launch(NamedTuple):
+    """A launch as it was asked for."""
+
+    kernel: Any
+    grid: Shape
+    group: Shape | None
+    args: tuple[Any, ...]
+
+
+class _Derive(NamedTuple):
+    """Launches that compute what is kept with an operand, for when it is not there."""
+
+    source: int
+    key: Hashable
+    slot: int
+    spec: Spec
+    steps: tuple[_Step, ...]
+
+
 class _Recorder:
     """Stands in for a Runtime while a launcher runs: launches, and writes down what."""
 
@@ -32,12 +51,26 @@ class _Recorder:
         self.rt, self.info, self.wg = rt, rt.info, rt.wg
         self.operands = len(arrays)
         self.buffers = list(arrays)
-        self.launches: list[tuple[Any, Shape, Shape | None, tuple[Any, ...]]] = []
+        self.launches: list[_Launch | _Derive] = []
+        self.kept: set[int] = set()  # slots of derived memory, which is not scratch
 
     def empty(self, spec: Spec) -> Buffer:
         """Scratch memory."""
         made = self.rt.empty(spec)
         self.buffers.append(made)
+        return made
+
+    def derived(self, source: Buffer, key: Hashable, spec: Spec,
+                fill: Callable[[Any, Buffer], None]) -> Buffer:  # fmt: skip
+        """As Runtime.derived, but computed anew: how to is what a plan needs to know."""
+        made = self.empty(spec)
+        at, slot = self._slot(source), len(self.buffers) - 1
+        self.kept.add(slot)
+        before, self.launches = self.launches, []
+        fill(self, made)
+        steps, self.launches = self._written(), before
+        self.launches.append(_Derive(at, key, slot, spec, steps))
+        source.derived[key] = made
         return made
 
     def launch(self, family: str, name: str, grid: Shape, *args: Any, group: Shape | None = None,
@@ -46,22 +79,35 @@ class _Recorder:
         if 0 not in grid:
             kernel, flat = self.rt.prepare(family, name, args, defines)
             self.rt.enqueue(kernel, grid, group, flat)
-            self.launches.append((kernel, grid, group, args))
+            self.launches.append(_Launch(kernel, grid, group, args))
 
-    def steps(self) -> tuple[_Step, ...]:
+    def steps(self) -> tuple[_Step | _Derive, ...]:
         """The launches without the memory they ran on."""
+        return self._written()
+
+    def _slot(self, array: Buffer) -> int:
+        return next(k for k, b in enumerate(self.buffers) if b is array)
+
+    def _written(self) -> Any:
         slots = {id(b): k for k, b in enumerate(self.buffers)}
         at = [
-            [(i, slots[id(a)]) for i, a in enumerate(args) if type(a) is Buffer]
-            for *_, args in self.launches
+            [(i, slots[id(a)]) for i, a in enumerate(step.args) if type(a) is Buffer]
+            if type(step) is _Launch
+            else []
+            for step in self.launches
         ]
-        used = [{slot for _, slot in pairs if slot >= self.operands} for pairs in at]
-        out = []
-        for n, (kernel, grid, group, args) in enumerate(self.launches):
+        outside = self.kept.union(range(self.operands))
+        used = [{slot for _, slot in pairs} - outside for pairs in at]
+        out: list[_Step | _Derive] = []
+        for n, step in enumerate(self.launches):
+            if isinstance(step, _Derive):
+                out.append(step)
+                continue
             fresh = used[n].difference(*used[:n])
             last = used[n].difference(*used[n + 1 :])
             out.append(_Step(
-                kernel, grid, group, tuple(None if type(a) is Buffer else a for a in args), tuple(at[n]),
+                step.kernel, step.grid, step.group,
+                tuple(None if type(a) is Buffer else a for a in step.args), tuple(at[n]),
                 tuple((slot, self.buffers[slot].spec) for slot in sorted(fresh)), tuple(last),
             ))  # fmt: skip
         return tuple(out)
@@ -70,7 +116,7 @@ class _Recorder:
 def planned(launcher: Callable[..., None]) -> Callable[..., None]:
     """`launcher`, run once per device, specs and settings; afterwards its launches are repeated.
 
-    Its operands are arrays, and it asks its Runtime for nothing but info, wg, empty and launch.
+    Its operands are arrays, and it asks its Runtime for nothing but info, wg, empty, derived and launch.
     """
 
     @wraps(launcher)
@@ -84,21 +130,30 @@ def planned(launcher: Callable[..., None]) -> Callable[..., None]:
         steps = rt.plans.get(key)
         if steps is None:
             # objects of their own, for an array may be several of the operands
-            own = [Buffer(a.mem, a.spec) for a in arrays]
+            own = [Buffer(a.mem, a.spec, a.derived) for a in arrays]
             recorder = _Recorder(rt, own)
             launcher(cast(Runtime, recorder), *own, **settings)
             if len(rt.plans) >= _PLANS:
                 rt.plans.clear()
             rt.plans[key] = recorder.steps()
         else:
-            _repeat(rt, steps, [a.mem for a in arrays])
+            _repeat(rt, steps, arrays, dict(enumerate([a.mem for a in arrays])))
 
     return launch
 
 
-def _repeat(rt: Runtime, steps: tuple[_Step, ...], operands: list[Any]) -> None:
-    mems: dict[int, Any] = dict(enumerate(operands))
-    for kernel, grid, group, args, at, fresh, last in steps:
+def _repeat(rt: Runtime, steps: Any, arrays: Sequence[Buffer], mems: dict[int, Any]) -> None:
+    for step in steps:
+        if type(step) is _Derive:
+            made = arrays[step.source].derived.get(step.key)
+            if made is None:
+                made = rt.empty(step.spec)
+                mems[step.slot] = made.mem
+                _repeat(rt, step.steps, arrays, mems)
+                arrays[step.source].derived[step.key] = made
+            mems[step.slot] = made.mem
+            continue
+        kernel, grid, group, args, at, fresh, last = step
         for slot, spec in fresh:
             mems[slot] = rt.empty(spec).mem
         flat = list(args)

@@ -29,7 +29,8 @@ def _lookup() -> TemplateLookup:
 
 def render(family: str, defines: dict[str, Any]) -> str:
     """OpenCL C source of one family behind the prelude, specialised for `defines`."""
-    defines = {"dtype": None, **defines}
+    floating = "f64" if defines.get("dtype") == "f64" else "f32"
+    defines = {"dtype": None, "compute": floating, **defines}
     try:
         parts = [
             _lookup().get_template(f"{stem}.cl.mako").render(**defines)

@@ -6,7 +6,7 @@ import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,17 @@ _FLUSH_EVERY = 32  # launches; a device may sit idle until it is told that work 
 
 
 class Buffer:
-    """Device memory holding a C-contiguous array of `spec`."""
+    """Device memory holding a C-contiguous array of `spec`.
 
-    __slots__ = ("mem", "spec")
+    `derived` holds what was computed from the contents and is kept as long as they last (see
+    Runtime.derived); arrays that share memory share it, and whoever writes to the memory clears it.
+    """
 
-    def __init__(self, mem: Any, spec: Spec) -> None:
+    __slots__ = ("derived", "mem", "spec")
+
+    def __init__(self, mem: Any, spec: Spec, derived: dict[Hashable, Buffer] | None = None) -> None:
         self.mem, self.spec = mem, spec
+        self.derived = {} if derived is None else derived
 
     @property
     def shape(self) -> Shape:
@@ -160,6 +165,20 @@ class Runtime:
         self._uploads.clear()
 
     # --- kernels ----------------------------------------------------------------------------
+
+    def derived(
+        self, source: Buffer, key: Hashable, spec: Spec, fill: Callable[[Any, Buffer], None]
+    ) -> Buffer:
+        """What fill(runtime, out) computes from `source`, once for as long as its contents last.
+
+        For operands that live long, such as weights; `key` names what is computed.
+        """
+        made = source.derived.get(key)
+        if made is None:
+            made = self.empty(spec)
+            fill(self, made)
+            source.derived[key] = made
+        return made
 
     def launch(
         self,

@@ -11,6 +11,7 @@ from ...dtypes import dtype
 from ...shapes import Shape
 from .. import implements
 from .elementwise import compute_in
+from .matmul import end
 
 
 def _windows(
@@ -36,15 +37,20 @@ def _grouped(x: Any, groups: int, axis: int) -> Any:
 
 @implements("conv2d")
 def conv2d(
-    x: Any, w: Any, *bias: Any, stride: Shape, padding: Any, dilation: Shape, groups: int
-) -> Any:
+    x: Any, w: Any, *rest: Any, stride: Shape, padding: Any, dilation: Shape, groups: int,
+    activation: str | None = None, residual: bool = False,
+) -> Any:  # fmt: skip
     """y[n,o,p,q] = bias[o] + sum over c, r, s of x[n, c, p*stride + r*dilation - padding, ...] * w[o,c,r,s]."""
+    bias = rest[: len(rest) - residual]
     count = _out(x.shape[2:], w.shape[2:], stride, padding, dilation)
     win = _windows(x, w.shape[2:], stride, padding, dilation, count)
     y = np.einsum(
         "ngcpqrs,gocrs->ngopq", _grouped(win, groups, 1), _grouped(w, groups, 0), optimize=True
     )
-    return _finish(y.reshape(x.shape[0], w.shape[0], *count), bias, x.dtype)
+    y = y.reshape(x.shape[0], w.shape[0], *count)
+    for b in bias:
+        y = y + b.astype(y.dtype)[:, None, None]
+    return end(y, rest[-1] if residual else None, activation, x.dtype)
 
 
 @implements("conv2d_weight_grad")
@@ -73,7 +79,10 @@ def conv_transpose2d(x: Any, w: Any, *bias: Any, stride: Shape, padding: Any, ou
     """The data gradient of conv2d as a forward pass, output_padding longer at the end."""
     size = tuple((n - 1) * s - sum(p) + d * (k - 1) + e + 1 for n, s, p, d, k, e in
                  zip(x.shape[2:], stride, padding, dilation, w.shape[2:], output_padding, strict=True))  # fmt: skip
-    return _finish(_scatter(x, w, size, stride, padding, dilation, groups), bias, x.dtype)
+    y = _scatter(x, w, size, stride, padding, dilation, groups)
+    for b in bias:
+        y = y + b.astype(y.dtype)[:, None, None]
+    return y.astype(x.dtype)
 
 
 def _scatter(
@@ -94,9 +103,3 @@ def _scatter(
             )
             full[:, :, rows, columns] += part.reshape(n, full.shape[1], p, q)
     return full[:, :, top : top + size[0], left : left + size[1]]
-
-
-def _finish(y: Any, bias: tuple[Any, ...], kind: Any) -> Any:
-    for b in bias:
-        y = y + b.astype(y.dtype)[:, None, None]
-    return y.astype(kind)
