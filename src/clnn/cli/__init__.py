@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import ClnnError
-from . import demo, devices
+from . import bench, demo, devices
 
-COMMANDS = (devices, demo)
+COMMANDS = (devices, demo, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
