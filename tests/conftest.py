@@ -6,6 +6,8 @@ import pytest
 
 import clnn
 
+os.environ.setdefault("CLNN_TUNE", "off")  # what was tuned on this machine is no part of a test
+
 
 def pytest_addoption(parser):
     parser.addoption(

@@ -2,6 +2,8 @@
 
 __version__ = "0.1.0"
 
+import os as _os
+
 from . import data as data
 from . import io as io
 from . import nn as nn
@@ -203,3 +205,6 @@ from .tensor import randn as randn
 from .tensor import randperm as randperm
 from .tensor import tensor as tensor
 from .tensor import zeros as zeros
+
+if _os.environ.get("CLNN_TUNE", "").strip().lower() == "auto":
+    from . import tune as tune  # it tells devices how to tune; nobody else needs to load it

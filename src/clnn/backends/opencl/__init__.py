@@ -19,10 +19,13 @@ class OpenCL:
 
     def __init__(self, info: DeviceInfo) -> None:
         """Open the device."""
+        from . import tuning
         from .runtime import Runtime  # late, so that discovery works where pyopencl is missing
 
         self.rt = Runtime(info)
         self.impls = collect(__name__, __path__)
+        if self.rt.tuning.mode == "auto" and tuning.automate is not None:
+            tuning.automate(self)
 
     def upload(self, host: Any) -> Buffer:
         """A copy of a NumPy array on the device; does not wait for queued work."""

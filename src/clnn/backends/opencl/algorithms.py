@@ -3,14 +3,54 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Protocol
 
 from ...errors import SettingError, UnsupportedOpError
 from .discovery import DeviceInfo
+
+Values = Mapping[str, Any]
+Tunables = Mapping[str, Sequence[Any]] | Callable[[Any, DeviceInfo], Sequence[Values]]
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A named way to run an op.
+
+    applies(problem, info) -> bool is a pure function of the problem and the device;
+    launch(rt, *arrays, **settings) enqueues it. tunables: what a tuner may try, as {name: values} or, where
+    values depend on each other, as a function (problem, info) -> every combination.
+    """
+
+    name: str
+    applies: Callable[[Any, DeviceInfo], bool]
+    launch: Callable[..., None]
+    tunables: Tunables = field(default_factory=dict)
+
+    def candidates(self, problem: Any, info: DeviceInfo) -> list[dict[str, Any]]:
+        """Every combination of values of the tunables."""
+        if callable(self.tunables):
+            return [dict(values) for values in self.tunables(problem, info)]
+        names = list(self.tunables)
+        return [dict(zip(names, at, strict=True)) for at in product(*self.tunables.values())]
+
+    def allows(self, values: Values, problem: Any, info: DeviceInfo) -> bool:
+        """Whether the tuner could have found these values, here and for this problem."""
+        if callable(self.tunables):
+            return not values or dict(values) in self.candidates(problem, info)
+        known = self.tunables
+        return all(name in known and value in known[name] for name, value in values.items())
+
+
+class Advice(Protocol):
+    """What is known of a device by tuning (see tuning.py)."""
+
+    def choice(self, op: str, problem: Any) -> str | None:
+        """The algorithm that won, if this class of problems was tuned."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +60,40 @@ class _Force:
     used: set[str]
 
 
-_forced: ContextVar[dict[str, _Force]] = ContextVar("forced_algorithms")
+@dataclass(frozen=True)
+class Candidate:
+    """An algorithm and values of its tunables; names left out keep their defaults."""
+
+    algorithm: str
+    values: Values = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return " ".join([self.algorithm, *(f"{k}={v}" for k, v in self.values.items())])
 
 
 @dataclass(frozen=True)
-class Algorithm:
-    """A named way to run an op.
+class Context:
+    """What this thread has been told to run, and the plans made under it."""
 
-    applies(problem, info) -> bool is a pure function of the problem and the device;
-    launch(rt, *arrays, **settings) enqueues it.
-    """
+    forces: Mapping[str, _Force] = field(default_factory=dict)
+    op: str = ""
+    trial: Candidate | None = None  # what the tuner tries for `op`; else the user decides
+    asked: dict[str, dict[str, Any]] = field(
+        default_factory=dict
+    )  # by algorithm, the values a trial ran with
+    look: bool = False  # whether to stop at the choice, and say between what
+    plans: dict[int, dict[Hashable, Any]] = field(default_factory=dict)  # by the id of the runtime
 
-    name: str
-    applies: Callable[[Any, DeviceInfo], bool]
-    launch: Callable[..., None]
+
+_context: ContextVar[Context | None] = ContextVar("algorithms", default=None)
+
+
+class Choice(Exception):  # noqa: N818 (it ends a launch, and is no error)
+    """What `choose` was asked, for a tuner that only looks."""
+
+    def __init__(self, op: str, problem: Any) -> None:
+        super().__init__(op)
+        self.op, self.problem = op, problem
 
 
 def always(problem: Any, info: DeviceInfo) -> bool:
@@ -48,25 +108,51 @@ def _disabled() -> frozenset[str]:
 _off = _disabled()
 
 
-def choose(op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceInfo) -> Algorithm:
-    """The forced algorithm, else the first that applies and is not disabled; the last always applies."""
-    force = _forced.get({}).get(op)
-    if force is not None:
+def choose(op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceInfo,
+           tuning: Advice | None = None) -> Algorithm:  # fmt: skip
+    """The forced algorithm, else the tuned one, else the first that applies and is not disabled.
+
+    The last always applies. Families whose problems have a `tuning_class` pass the device's tuning.
+    """
+    context = _context.get()
+    if context is not None:
+        if context.look and tuning is not None:
+            raise Choice(op, problem)
+        force = context.forces.get(op)
+        if force is not None:
+            for a in algorithms:
+                if a.name == force.name and a.applies(problem, info):
+                    force.used.add(op)
+                    return a
+            if force.strict:
+                raise _cannot_force(op, force.name, algorithms, problem, info)
+    if tuning is not None:
+        name = tuning.choice(op, problem)
         for a in algorithms:
-            if a.name == force.name and a.applies(problem, info):
-                force.used.add(op)
+            if a.name == name and _usable(op, a, problem, info):
                 return a
-        if force.strict:
-            raise _cannot_force(op, force.name, algorithms, problem, info)
-    for a in algorithms[:-1]:
-        if a.applies(problem, info) and f"{op}.{a.name}" not in _off:
-            return a
-    return algorithms[-1]
+    return first(op, algorithms, problem, info)
 
 
-def forcing() -> bool:
-    """Whether this thread is inside of a block of `algorithm`."""
-    return bool(_forced.get({}))
+def first(op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceInfo) -> Algorithm:
+    """The first algorithm that applies and is not disabled, else the last."""
+    return next((a for a in algorithms[:-1] if _usable(op, a, problem, info)), algorithms[-1])
+
+
+def usable(
+    op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceInfo
+) -> list[Algorithm]:
+    """Every algorithm that may run, in order."""
+    return [*(a for a in algorithms[:-1] if _usable(op, a, problem, info)), algorithms[-1]]
+
+
+def _usable(op: str, a: Algorithm, problem: Any, info: DeviceInfo) -> bool:
+    return a.applies(problem, info) and f"{op}.{a.name}" not in _off
+
+
+def current() -> Context | None:
+    """What this thread has been told to run; None outside of every block."""
+    return _context.get()
 
 
 def _cannot_force(
@@ -81,6 +167,21 @@ def _cannot_force(
 
 
 @contextmanager
+def within(context: Context) -> Iterator[Context]:
+    """Run what `context` says on this thread inside the block."""
+    token = _context.set(context)
+    try:
+        yield context
+    finally:
+        _context.reset(token)
+
+
+def trial(op: str, candidate: Candidate) -> Context:
+    """A context in which `op` runs as `candidate` says, whatever is known."""
+    return Context({op: _Force(candidate.algorithm, True, set())}, op, candidate)
+
+
+@contextmanager
 def algorithm(op: str, name: str, *, strict: bool = True) -> Iterator[set[str]]:
     """Run `op` by algorithm `name` inside the block, on OpenCL devices; gives the set of ops that did.
 
@@ -88,8 +189,7 @@ def algorithm(op: str, name: str, *, strict: bool = True) -> Iterator[set[str]]:
     apply; without `strict` the usual choice is made instead.
     """
     used: set[str] = set()
-    token = _forced.set({**_forced.get({}), op: _Force(name, strict, used)})
-    try:
+    outer = _context.get()
+    forces = {} if outer is None else outer.forces
+    with within(Context({**forces, op: _Force(name, strict, used)})):
         yield used
-    finally:
-        _forced.reset(token)

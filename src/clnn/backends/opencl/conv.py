@@ -55,7 +55,7 @@ def _run(
     op: str, rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, out: Buffer
 ) -> None:
     if out.size:
-        choose(op, ALGORITHMS[op], p, rt.info).launch(rt, p, a, b, end, out)
+        choose(op, ALGORITHMS[op], p, rt.info, rt.tuning).launch(rt, p, a, b, end, out)
 
 
 _INPUT_GRAD = [

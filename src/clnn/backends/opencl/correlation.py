@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import gcd
+from math import gcd, prod
 from typing import Any, NamedTuple
 
 from ...dtypes import DType, int32, int64
 from ...shapes import Shape, Spec
 from .gemm import ceil_div
 from .runtime import WIDE, Buffer, Runtime
+from .tuning import bucket
 
 _SLICE = 512  # pixels a slice of the weight gradient sums at least
 
@@ -39,6 +40,21 @@ class Problem(NamedTuple):
             **({"wide": True} if self.wide else {}),
             **more,
         }
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions."""
+        return 2 * self.N * self.O * self.P * self.Q * (self.C // self.groups) * prod(self.kernel)
+
+    def tuning_class(self) -> str:
+        """Convolutions of one class are tuned alike."""
+        depthwise = self.groups == self.C > 1
+        each = 1 if depthwise else self.groups
+        taps = [f"{name}{'x'.join(map(str, pair))}" for name, pair in
+                (("", self.kernel), ("s", self.stride), ("d", self.dilation))]  # fmt: skip
+        group = "depthwise" if depthwise else f"g{bucket(self.groups)}"
+        sizes = (("n", self.N), ("p", self.P * self.Q), ("c", self.C // each), ("o", self.O // each))
+        return " ".join([self.kind.code, *taps, group, *(f"{name}{bucket(n)}" for name, n in sizes)])
 
     @property
     def whole_lanes(self) -> bool:

@@ -55,7 +55,7 @@ def linear(
 
 
 def _run(op: str, rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, y: Buffer) -> None:
-    choose(op, ALGORITHMS[op], p, rt.info).launch(rt, p, a, b, end, y)
+    choose(op, ALGORITHMS[op], p, rt.info, rt.tuning).launch(rt, p, a, b, end, y)
 
 
 def _plain(rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, y: Buffer) -> None:

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, NamedTuple, cast
 
 from ...shapes import Shape, Spec
-from .algorithms import forcing
+from .algorithms import current
 from .runtime import Buffer, Runtime
 
 _PLANS = 4096  # remembered per device; a plan is small
@@ -49,6 +49,7 @@ class _Recorder:
 
     def __init__(self, rt: Runtime, arrays: Sequence[Buffer]) -> None:
         self.rt, self.info, self.wg = rt, rt.info, rt.wg
+        self.tuning, self.tuned = rt.tuning, rt.tuned
         self.operands = len(arrays)
         self.buffers = list(arrays)
         self.launches: list[_Launch | _Derive] = []
@@ -116,26 +117,23 @@ class _Recorder:
 def planned(launcher: Callable[..., None]) -> Callable[..., None]:
     """`launcher`, run once per device, specs and settings; afterwards its launches are repeated.
 
-    Its operands are arrays, and it asks its Runtime for nothing but info, wg, empty, derived and launch.
+    Its operands are arrays, and it asks its Runtime for nothing but info, wg, tuned, empty, derived and launch.
     """
 
     @wraps(launcher)
     def launch(rt: Runtime, *arrays: Buffer, **settings: Any) -> None:
-        if (
-            forcing()
-        ):  # an algorithm may be forced on this thread, which is not for others to repeat
-            launcher(rt, *arrays, **settings)
-            return
         key = (launcher, *[a.spec for a in arrays], *settings.items())
-        steps = rt.plans.get(key)
+        context = current()  # inside of it algorithms may be forced, which is for no other to repeat
+        plans = rt.plans if context is None else context.plans.setdefault(id(rt), {})
+        steps = plans.get(key)
         if steps is None:
             # objects of their own, for an array may be several of the operands
             own = [Buffer(a.mem, a.spec, a.derived) for a in arrays]
             recorder = _Recorder(rt, own)
             launcher(cast(Runtime, recorder), *own, **settings)
-            if len(rt.plans) >= _PLANS:
-                rt.plans.clear()
-            rt.plans[key] = recorder.steps()
+            if len(plans) >= _PLANS:
+                plans.clear()
+            plans[key] = recorder.steps()
         else:
             _repeat(rt, steps, arrays, dict(enumerate([a.mem for a in arrays])))
 

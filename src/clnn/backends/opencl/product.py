@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ...dtypes import DType
 from ...shapes import Shape
 from .gemm import Epilogue
+from .tuning import bucket
 
 BATCHES = 64  # work-groups along the batch axis; each strides over the rest
 
@@ -27,6 +28,17 @@ class Problem(NamedTuple):
     def sizes(self) -> Shape:
         """The integers every kernel takes, in order."""
         return (self.M, self.N, self.K, self.batches, *(n for axis in self.axes for n in axis))
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions."""
+        return 2 * self.M * self.N * self.K * self.batches
+
+    def tuning_class(self) -> str:
+        """Products of one class are tuned alike."""
+        a, b = ("nt"[side] for side in (self.transpose_a, self.transpose_b))
+        sizes = (("m", self.M), ("n", self.N), ("k", self.K), ("b", self.batches))
+        return " ".join([self.kind.code, a + b, *(f"{name}{bucket(size)}" for name, size in sizes)])
 
     def defines(self, end: Epilogue) -> dict[str, Any]:
         """What every engine is compiled for."""

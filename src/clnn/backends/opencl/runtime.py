@@ -18,6 +18,7 @@ from ...errors import DeviceError, DTypeError, KernelBuildError, OutOfMemoryErro
 from ...shapes import Shape, Spec
 from .discovery import DeviceInfo
 from .program import numbered, render, scalar_types
+from .tuning import Tuning
 
 _SCALARS = {"int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
             "double": np.float64}  # fmt: skip
@@ -60,6 +61,8 @@ class Buffer:
 class Runtime:
     """Opens a device once; everything it compiles or allocates dies with it."""
 
+    driver_error: type[Exception] = cl.Error  # what a call raises that the driver refuses
+
     def __init__(self, info: DeviceInfo) -> None:
         """Create the context and one in-order queue."""
         self.info = info
@@ -75,6 +78,8 @@ class Runtime:
         self.compilations = 0
         self.poison = False  # tests fill fresh outputs with NaN, so an element nobody wrote is seen
         self.plans: dict[Hashable, Any] = {}  # what launchers remember (see plan.py)
+        self.tuning = Tuning(info, changed=self.plans.clear)
+        self.tuned = self.tuning.values  # values of an algorithm's tunables (see tuning.py)
         self._peak = 0
         self._pending = 0
         self._kernels: dict[Hashable, Any] = {}

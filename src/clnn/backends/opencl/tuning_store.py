@@ -1,0 +1,221 @@
+"""The user's cache of tuning results: one JSON file per device, shared by processes, never trusted blindly."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_dir
+
+from ...errors import FileFormatError
+from .discovery import DeviceInfo
+
+FORMAT, VERSION = "clnn tuning", 1  # the version also counts what the tuner means by its numbers
+_FACTS = ("platform", "platform_version", "vendor", "name", "driver", "kind", "compute_units", "max_group",
+          "local_mem")  # fmt: skip
+_STALE = 10.0  # seconds after which a lock belongs to a process that died
+
+Hash = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What won a class of problems of an op, and on what it was found; seconds per call."""
+
+    op: str
+    problems: str
+    algorithm: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    case: Mapping[str, Any] = field(default_factory=dict)
+    before: float = 0.0
+    after: float = 0.0
+
+
+def entry(found: Any) -> Entry:
+    """An entry from what JSON held; raises ValueError for anything that is none."""
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object, got {found!r}")
+    try:
+        made = Entry(**found)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    texts, tables = (made.op, made.problems, made.algorithm), (made.values, made.case)
+    if not (
+        all(isinstance(t, str) for t in texts)
+        and all(isinstance(t, dict) for t in tables)
+        and all(isinstance(v, int | str) for v in made.values.values())
+        and all(isinstance(t, int | float) for t in (made.before, made.after))
+    ):
+        raise ValueError(f"expected texts, values and seconds, got {found!r}")
+    return made
+
+
+def facts(info: DeviceInfo) -> dict[str, Any]:
+    """What makes a device another one, as far as tuning goes."""
+    from ... import __version__
+
+    return {"clnn": __version__, **{name: getattr(info, name) for name in _FACTS}}
+
+
+def folder() -> Path:
+    """Where the caches of all devices lie."""
+    return Path(user_cache_dir("clnn", appauthor=False)) / "tuning"
+
+
+class Store:
+    """The file of one device."""
+
+    def __init__(self, info: DeviceInfo) -> None:
+        """Names the file; touches nothing."""
+        self.facts = facts(info)
+        key = sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()[:12]
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", info.name).strip("-").lower()
+        self.path = folder() / f"{stem}-{key}.json"
+
+    def read(self, hash_of: Hash, usable: Callable[[Entry], bool]) -> list[Entry]:
+        """Entries that still hold; what is damaged or of another device is left out with a warning.
+
+        Entries found with other templates than there are now are left out in silence.
+        """
+        try:
+            text = self.path.read_text("utf-8")
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            _warn(self.path, str(error))
+            return []
+        try:
+            found = parse(text)
+        except FileFormatError as error:
+            _warn(self.path, str(error))
+            return []
+        if found["device"] != self.facts:
+            _warn(self.path, "it was written for another device; clnn tune --import checks and takes it")  # fmt: skip
+            return []
+        held, damaged = unpack(found, hash_of, usable)
+        if damaged:
+            _warn(self.path, f"{len(damaged)} of its entries are damaged: {damaged[0]}")
+        return held
+
+    def write(
+        self, entries: Sequence[Entry], hash_of: Hash, usable: Callable[[Entry], bool]
+    ) -> None:
+        """Add `entries`, or replace those of the same class, beside what other processes have added.
+
+        Raises OSError as `open` does.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(self.path.with_suffix(".lock")):
+            with warnings.catch_warnings():  # what is damaged is about to be replaced
+                warnings.simplefilter("ignore")
+                held = {(e.op, e.problems): e for e in self.read(hash_of, usable)}
+            held.update({(e.op, e.problems): e for e in entries})
+            write_whole(self.path, profile(self.facts, list(held.values()), hash_of))
+
+
+def profile(device: Mapping[str, Any], entries: Sequence[Entry], hash_of: Hash) -> str:
+    """The text of a file that holds `entries`."""
+    ops = sorted({e.op for e in entries})
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "device": dict(device),
+            "ops": {
+                op: {
+                    "templates": hash_of(op),
+                    "entries": [
+                        {k: v for k, v in asdict(e).items() if k != "op"}
+                        for e in sorted(entries, key=lambda e: e.problems)
+                        if e.op == op
+                    ],
+                }
+                for op in ops
+            },
+        },
+        indent=1,
+    )
+
+
+def parse(text: str) -> dict[str, Any]:
+    """The object in a file's text; raises FileFormatError unless a tuner of this version wrote it."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(f"tuning: expected JSON, got {error}") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise FileFormatError("tuning: expected a file that clnn tune wrote, got another")
+    if found.get("version") != VERSION:
+        raise FileFormatError(
+            f"tuning: expected version {VERSION} of the format, got {found.get('version')!r}"
+        )
+    if not isinstance(found.get("ops"), dict) or not isinstance(found.get("device"), dict):
+        raise FileFormatError("tuning: expected 'device' and 'ops', got a file without them")
+    return found
+
+
+def unpack(
+    found: Mapping[str, Any], hash_of: Hash | None, usable: Callable[[Entry], bool]
+) -> tuple[list[Entry], list[str]]:
+    """The entries of a parsed file, and what is wrong with the others; hash_of None takes any templates."""
+    held, damaged = [], []
+    for op, table in found["ops"].items():
+        if not isinstance(table, dict) or not isinstance(table.get("entries"), list):
+            damaged.append(f"{op}: no list of entries")
+            continue
+        for each in table["entries"]:
+            try:
+                made = entry({**each, "op": op} if isinstance(each, dict) else each)
+            except ValueError as error:
+                damaged.append(f"{op}: {error}")
+                continue
+            if not usable(made):
+                damaged.append(f"{op}: no algorithm {made.algorithm!r}")
+            elif hash_of is None or hash_of(op) == table.get("templates"):
+                held.append(made)
+    return held, damaged
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file so that at any moment it holds the old text or the new."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(draft, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One writer at a time, of all processes; a file does it on every system and file system."""
+    while True:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            break
+        except FileExistsError:
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _STALE:
+                    path.unlink()
+            time.sleep(0.01)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _warn(path: Path, why: str) -> None:
+    warnings.warn(f"tuning: {path} is not used: {why}", RuntimeWarning, stacklevel=2)
