@@ -115,6 +115,9 @@ def _product(a: Any, b: Any) -> Any:
 
 
 def _rows(x: Any) -> Any:
+    """x as a matrix: all axes but the last are rows."""
+    if x.ndim == 2:
+        return x
     rows = 1
     for n in x.shape[:-1]:
         rows *= n
@@ -232,7 +235,8 @@ def _linear_vjp(
     rows = _rows(g)
     dx = dw = None
     if needs[0]:
-        dx = reshape(_product(rows, w), x.shape)
+        dx = _product(rows, w)
+        dx = dx if x.ndim == 2 else reshape(dx, x.shape)
     if needs[1]:
         dw = apply(MATMUL, rows, _rows(x), transpose_a=True, transpose_b=False)
     return (dx, dw, *_ending_grads(g, needs, residual))
