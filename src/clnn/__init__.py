@@ -190,6 +190,7 @@ from .ops.random import Generator as Generator
 from .ops.random import default_generator as default_generator
 from .ops.random import initial_seed as initial_seed
 from .ops.random import manual_seed as manual_seed
+from .profiler import profile as profile
 from .tensor import Tensor as Tensor
 from .tensor import arange as arange
 from .tensor import empty as empty

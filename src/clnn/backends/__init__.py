@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ..shapes import Spec
 
 Impls = dict[str, Callable[..., Any]]
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Launch(NamedTuple):
+    """Something a device did: the kernel (or the op, where there are no kernels) and its seconds."""
+
+    name: str
+    seconds: float
 
 
 class Backend(Protocol):
@@ -37,6 +45,9 @@ class Backend(Protocol):
 
     def empty_cache(self) -> None:
         """Give memory that is held but not in use back to the device."""
+
+    def profiling(self) -> AbstractContextManager[list[Launch]]:
+        """Record what runs inside of the block; the list is filled when it ends."""
 
 
 def implements(*ops: str, aliases: bool = False) -> Callable[[F], F]:

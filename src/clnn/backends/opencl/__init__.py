@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UnsupportedOpError
 from ...shapes import Spec
-from .. import collect
+from .. import Launch, collect
 from .discovery import DeviceInfo
 
 if TYPE_CHECKING:
@@ -63,3 +64,7 @@ class OpenCL:
     def empty_cache(self) -> None:
         """Give pooled memory that is not in use back to the device."""
         self.rt.empty_cache()
+
+    def profiling(self) -> AbstractContextManager[list[Launch]]:
+        """Record every kernel that is launched inside of the block, by the device's own clock."""
+        return self.rt.profiling()

@@ -6,7 +6,8 @@ import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from pyopencl.tools import ImmediateAllocator, MemoryPool
 from ...dtypes import dtype
 from ...errors import DeviceError, DTypeError, KernelBuildError, OutOfMemoryError
 from ...shapes import Shape, Spec
+from .. import Launch
 from .discovery import DeviceInfo
 from .program import numbered, render, scalar_types
 from .tuning import Tuning
@@ -82,6 +84,7 @@ class Runtime:
         self.tuned = self.tuning.values  # values of an algorithm's tunables (see tuning.py)
         self._peak = 0
         self._pending = 0
+        self._events: list[tuple[Any, Any]] | None = None  # while profiling
         self._kernels: dict[Hashable, Any] = {}
         self._programs: dict[Hashable, tuple[Any, str]] = {}
         self._uploads: deque[tuple[Any, Any]] = deque()
@@ -222,11 +225,30 @@ class Runtime:
     def enqueue(self, kernel: Any, grid: Shape, group: Shape | None, flat: list[Any]) -> None:
         """Enqueue a kernel object with raw arguments; for launchers that keep their own kernel."""
         with self.lock:
-            kernel(self.queue, grid, group, *flat)
+            event = kernel(self.queue, grid, group, *flat)
+            if self._events is not None:
+                self._events.append((kernel, event))
             self._pending += 1
             if self._pending >= _FLUSH_EVERY:
                 self._pending = 0
                 self.queue.flush()
+
+    @contextmanager
+    def profiling(self) -> Iterator[list[Launch]]:
+        """Record the launches of the block, timed by the device; the list is filled when it ends."""
+        self.finish()
+        launches: list[Launch] = []
+        quiet, timed = self.queue, cl.command_queue_properties.PROFILING_ENABLE
+        self.queue, self._events = cl.CommandQueue(self.context, properties=timed), []
+        try:
+            yield launches
+        finally:
+            self.finish()
+            events, self._events, self.queue = self._events, None, quiet
+            names = {kernel: _label(*key) for key, kernel in self._kernels.items()}
+            for kernel, event in events:
+                seconds = (event.profile.end - event.profile.start) * 1e-9
+                launches.append(Launch(names[kernel], seconds))
 
     def kernel(self, family: str, name: str, defines: dict[str, Any]) -> Any:
         """The kernel object for these defines, built at first use."""
@@ -267,6 +289,12 @@ class Runtime:
     def _forked(self) -> None:
         self.lock = threading.RLock()
         self.__class__ = _Forked
+
+
+def _label(family: str, name: str, *defines: tuple[str, Any]) -> str:
+    """A kernel's name as people know it: maps by their expression."""
+    expression = dict(defines).get("expr")
+    return f"{family}.{name}" if expression is None else f"{family} {expression}"
 
 
 class _Forked(Runtime):

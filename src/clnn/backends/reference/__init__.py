@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
 from typing import Any
 
 import ml_dtypes  # noqa: F401  (registers "bfloat16" with NumPy)
@@ -10,7 +12,7 @@ import numpy as np
 
 from ...errors import UnsupportedOpError
 from ...shapes import Spec
-from .. import collect
+from .. import Launch, collect
 
 
 class Reference:
@@ -19,6 +21,7 @@ class Reference:
     def __init__(self) -> None:
         """Collect the implementations of every family."""
         self.impls = collect(__name__, __path__)
+        self._launches: list[Launch] | None = None
 
     def upload(self, host: Any) -> Any:
         """A private copy, so that later changes of `host` do not reach the tensor."""
@@ -34,8 +37,11 @@ class Reference:
         """Run `op`; a result that differs from its spec is a bug of the op and raises AssertionError."""
         if op not in self.impls:
             raise UnsupportedOpError(f"{op}: no implementation on the reference backend")
+        start = perf_counter()
         with np.errstate(all="ignore"):  # NaN and infinity are results here, as on every device
             got = self.impls[op](*inputs, **settings)
+        if self._launches is not None:
+            self._launches.append(Launch(op, perf_counter() - start))
         got = got if isinstance(got, tuple) else (got,)
         arrays = tuple(np.asarray(a, order="C") for a in got)
         for array, spec in zip(arrays, outs, strict=True):
@@ -56,3 +62,12 @@ class Reference:
 
     def empty_cache(self) -> None:
         """Nothing is held."""
+
+    @contextmanager
+    def profiling(self) -> Iterator[list[Launch]]:
+        """Record every op that runs inside of the block."""
+        before, self._launches = self._launches, []
+        try:
+            yield self._launches
+        finally:
+            self._launches = before
