@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import ClnnError
-from . import bench, demo, devices
+from . import bench, demo, devices, tune
 
-COMMANDS = (devices, demo, bench)
+COMMANDS = (devices, demo, bench, tune)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

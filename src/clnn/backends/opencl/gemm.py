@@ -69,8 +69,14 @@ def micro(info: DeviceInfo, kind: DType, columns: int, rows: int | None = None) 
         blocks = 1 / mr if rows is None else ceil_div(rows, mr)
         return blocks * ceil_div(columns, nv * v) * (mr * nv + nv + 2)
 
-    mr, nv = min(_MICRO[v * 2 if kind is float64 else v], key=cost)
+    mr, nv = min(micros(info, kind), key=cost)
     return {"V": v, "MR": mr, "NV": nv}
+
+
+def micros(info: DeviceInfo, kind: DType) -> Sequence[tuple[int, int]]:
+    """Every micro-tile (MR, NV) that fits the registers."""
+    v = lanes(info, kind)
+    return _MICRO[v * 2 if kind is float64 else v]
 
 
 def tile(
@@ -85,6 +91,12 @@ def tile(
     else:
         shape = _TILES[-1]
     return dict(zip(("TM", "TN", "TK", "RM", "RN"), shape, strict=True))
+
+
+def tiles(info: DeviceInfo, kind: DType) -> list[dict[str, int]]:
+    """Defines of every tile that fits the device."""
+    names = ("TM", "TN", "TK", "RM", "RN")
+    return [dict(zip(names, s, strict=True)) for s in _TILES if _tile_fits(info, kind, s)]
 
 
 def tile_grid(at: dict[str, int], rows: int, columns: int, depth: int) -> dict[str, Any]:

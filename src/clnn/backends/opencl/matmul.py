@@ -66,8 +66,8 @@ def _plain(rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, y: Buff
 
 
 _ENGINES = [
-    Algorithm("simd", matmul_simd.applies, matmul_simd.simd),
-    Algorithm("tile", matmul_tile.applies, matmul_tile.tile),
+    Algorithm("simd", matmul_simd.applies, matmul_simd.simd, matmul_simd.tunables),
+    Algorithm("tile", matmul_tile.applies, matmul_tile.tile, matmul_tile.tunables),
     Algorithm("plain", always, _plain),
 ]
 ALGORITHMS = {"matmul": _ENGINES, "linear": _ENGINES}

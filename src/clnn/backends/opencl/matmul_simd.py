@@ -7,11 +7,12 @@ from math import prod
 from ...dtypes import DType, accumulator
 from ...shapes import Spec
 from .discovery import DeviceInfo
-from .gemm import Epilogue, ceil_div, lanes, micro, simd_fits
+from .gemm import Epilogue, ceil_div, lanes, micro, micros, simd_fits
 from .product import Problem
 from .runtime import Buffer, Runtime
 
 _KC = 512  # depth of a packed panel: 512 x 32 floats stay in a core's second-level cache
+_KCS = (128, 256, 512, 1024)
 
 
 def applies(p: Problem, info: DeviceInfo) -> bool:
@@ -19,13 +20,22 @@ def applies(p: Problem, info: DeviceInfo) -> bool:
     return simd_fits(info, p.kind)
 
 
+def tunables(p: Problem, info: DeviceInfo) -> list[dict[str, int]]:
+    """Micro-tiles, and depths of a panel where partial sums may wait in the result."""
+    whole = p.kind == accumulator(p.kind)
+    depths = [kc for kc in _KCS if kc < 2 * p.K] if whole else []
+    return [{"MR": mr, "NV": nv, "KC": kc} for mr, nv in micros(info, p.kind) for kc in depths or [_KC]]  # fmt: skip
+
+
 def simd(rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, y: Buffer) -> None:
     """Lanes along the columns; B in panels that the kernel packs."""
-    at, kind = micro(rt.info, p.kind, p.N), accumulator(p.kind)
+    kind = accumulator(p.kind)
+    at = rt.tuned("matmul", "simd", p, {**micro(rt.info, p.kind, p.N), "KC": _KC})
+    panel = at.pop("KC")
     if p.transpose_a or p.kind != kind:
         a = _packed(rt, p, a, kind)
     # partial sums wait in y, which half types would round
-    depth = max(1, min(p.K, _KC) if p.kind == kind else p.K)
+    depth = max(1, min(p.K, panel) if p.kind == kind else p.K)
     columns, rows, workers = at["NV"] * at["V"], p.M, 4 * rt.info.compute_units
     panels = ceil_div(p.N, columns)
     while panels * ceil_div(p.M, rows) * p.batches < workers and rows > 4 * at["MR"]:
