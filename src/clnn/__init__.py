@@ -6,6 +6,7 @@ import os as _os
 
 from . import data as data
 from . import io as io
+from . import models as models
 from . import nn as nn
 from . import optim as optim
 from . import testing as testing

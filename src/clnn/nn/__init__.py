@@ -52,6 +52,11 @@ from .flatten import PixelUnshuffle as PixelUnshuffle
 from .flatten import Unflatten as Unflatten
 from .flatten import Upsample as Upsample
 from .flatten import ZeroPad2d as ZeroPad2d
+from .fuse import FusedConv2d as FusedConv2d
+from .fuse import FusedLinear as FusedLinear
+from .fuse import FusedResidual as FusedResidual
+from .fuse import fold as fold
+from .fuse import fuse as fuse
 from .linear import Dense as Dense
 from .linear import LazyLinear as LazyLinear
 from .linear import Linear as Linear

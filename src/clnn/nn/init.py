@@ -153,11 +153,13 @@ _registry: dict[str, Initializer] = {
     "kaiming_normal": kaiming_normal_,
     "kaiming_relu": partial(kaiming_normal_, nonlinearity="relu"),
     "kaiming_uniform": kaiming_uniform_,
+    "kaiming_fan_out": partial(kaiming_normal_, mode="fan_out", nonlinearity="relu"),
 }
 
-# Names that end in a number: "constant_0.1", "kaiming_leaky_relu_0.2".
+# Names that end in a number: "constant_0.1", "normal_0.01", "kaiming_leaky_relu_0.2".
 _numbered: dict[str, Callable[[Tensor, float], Tensor]] = {
     "constant": constant_,
+    "normal": lambda t, std: normal_(t, std=std),
     "kaiming_leaky_relu": lambda t, slope: kaiming_normal_(t, a=slope),
     "xavier_leaky_relu": lambda t, slope: xavier_normal_(t, calculate_gain("leaky_relu", slope)),
 }
