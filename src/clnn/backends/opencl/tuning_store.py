@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,9 +63,9 @@ def entry(found: Any) -> Entry:
 
 def facts(info: DeviceInfo) -> dict[str, Any]:
     """What makes a device another one, as far as tuning goes."""
-    from ... import __version__
-
-    return {"clnn": __version__, **{name: getattr(info, name) for name in _FACTS}}
+    # looked up and not imported: everything that the package offers stands above this module
+    version = sys.modules[__name__.partition(".")[0]].__version__
+    return {"clnn": version, **{name: getattr(info, name) for name in _FACTS}}
 
 
 def folder() -> Path:
