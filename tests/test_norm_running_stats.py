@@ -79,3 +79,18 @@ def test_statistics_hold_where_a_single_pass_cancels(device):
     ops.batch_norm(clnn.tensor(x, device=device), *stats, training=True, momentum=1.0)
     want = x.astype("float64").var(axis=(0, 2), ddof=1)
     np.testing.assert_allclose(stats[1].numpy(), want, rtol=1e-4)
+
+
+def test_a_layer_ends_in_its_activation(device):
+    rng = np.random.default_rng(0)
+    x, more = (
+        clnn.tensor(rng.standard_normal((3, 8, 4, 5), dtype="float32"), device=device)
+        for _ in range(2)
+    )
+    whole, plain = (nn.BatchNorm2d(8, device=device, activation=name) for name in ("relu", None))
+    assert nn.BatchNorm2d.from_config(whole.get_config()).activation == "relu"
+    for mode in (True, False):
+        whole.train(mode), plain.train(mode)
+        want = clnn.ops.relu(plain(x) + more)
+        np.testing.assert_allclose(whole(x, residual=more).numpy(), want.numpy(), atol=1e-6)
+    np.testing.assert_array_equal(whole.running_var.numpy(), plain.running_var.numpy())

@@ -32,6 +32,7 @@ ADDED = {
     "alpha": "KeyDNN's negative_slope",
     "axis": "KeyDNN's dim",
     "affine": "KeyDNN's elementwise_affine",
+    "activation": "ends a normalisation in the same launch",
 }
 DEFAULTS = {
     "dim": "the last axis, where torch guesses it from the rank",

@@ -89,22 +89,23 @@ class _BatchNorm(_Running):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
         affine: bool = True, track_running_stats: bool = True, device: DeviceLike = None,
-        dtype: DTypeLike = None, *, bias: bool = True,
+        dtype: DTypeLike = None, *, bias: bool = True, activation: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self._set(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
+        self.activation = activation
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, *) -> (N, C, *)."""
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        """activation(normalised x + residual), each where there is one.  (N, C, *) -> (N, C, *)."""
         check_rank(type(self).__name__, x, *self.ranks)
         batch = self.training or self.running_mean is None
         momentum = self.momentum
         if momentum is None:  # each batch counts as much as those before it
             before = self.num_batches_tracked
             momentum = 0.0 if before is None else 1.0 / (before.item() + 1)
-        y = ops.batch_norm(
+        y = ops.fused_batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, batch, momentum,
-            self.eps,
+            self.eps, activation=self.activation, residual=residual,
         )  # fmt: skip
         self._pending += self.training
         return y
@@ -114,8 +115,8 @@ class BatchNorm1d(_BatchNorm):
     """Normalise each channel over the batch.  (N, C) or (N, C, L) -> the same.
 
     In training by the batch's statistics, which update the running ones (unbiased variance, weight
-    `momentum`; None averages all batches); in evaluation by the running ones. Raises ShapeError for
-    another rank. Ioffe & Szegedy 2015.
+    `momentum`; None averages all batches); in evaluation by the running ones. `activation` ("relu", ...) ends
+    it in the same launch. Raises ShapeError for another rank. Ioffe & Szegedy 2015.
     """
 
     ranks = (2, 3)
@@ -125,8 +126,8 @@ class BatchNorm2d(_BatchNorm):
     """Normalise each channel over batch and image.  (N, C, H, W) -> (N, C, H, W).
 
     In training by the batch's statistics, which update the running ones (unbiased variance, weight
-    `momentum`; None averages all batches); in evaluation by the running ones. Raises ShapeError for
-    another rank. Ioffe & Szegedy 2015.
+    `momentum`; None averages all batches); in evaluation by the running ones. `activation` ("relu", ...) ends
+    it in the same launch. Raises ShapeError for another rank. Ioffe & Szegedy 2015.
     """
 
     ranks = (4,)

@@ -85,6 +85,7 @@ from .elementwise import square as square
 from .elementwise import sub as sub
 from .elementwise import tan as tan
 from .elementwise import where as where
+from .fused import fused_batch_norm as fused_batch_norm
 from .fused import fused_conv2d as fused_conv2d
 from .fused import fused_linear as fused_linear
 from .indexing import embedding as embedding

@@ -1,4 +1,4 @@
-"""Products that end in an activation or add a residual: one launch where the parts would take three."""
+"""Products and norms that end in an activation or add a residual: one launch where the parts would take three."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..op import OPS
 from .conv import CONV2D, Padding, Size, conv2d, conv_settings
 from .elementwise import add
 from .matmul import LINEAR, linear
+from .norm import ended_batch_norm
 from .rules import ENDINGS
 
 
@@ -45,6 +46,26 @@ def fused_linear(
     if not _at_once("fused_linear", activation, operands):
         return _ended(linear(input, weight, bias), activation, residual)
     return apply(LINEAR, *_given(operands), **_ending(activation, residual))
+
+
+def fused_batch_norm(
+    input: T, running_mean: T | None, running_var: T | None, weight: T | None = None, bias: T | None = None,
+    training: bool = False, momentum: float = 0.1, eps: float = 1e-5, *, activation: str | None = None,
+    residual: T | None = None,
+) -> T:  # fmt: skip
+    """activation(batch_norm(input, ...) + residual).
+
+    activation: None, "relu", "relu6", "sigmoid", "tanh", "hardswish", "hardsigmoid", "silu" or "gelu".
+    input, residual and result (N, C, *), all else (C,). Raises what batch_norm does, and SettingError or ShapeError on
+    an activation or a residual that does not fit.
+    """
+    settings = (training, momentum, eps)
+    operands = (input, weight, bias, residual)
+    if not _at_once("fused_batch_norm", activation, operands):
+        y = ended_batch_norm(input, running_mean, running_var, weight, bias, *settings)
+        return _ended(y, activation, residual)
+    return ended_batch_norm(input, running_mean, running_var, weight, bias, *settings, residual,
+                            **_ending(activation, residual))  # fmt: skip
 
 
 def _at_once(op: str, activation: str | None, operands: tuple[Any, ...]) -> bool:

@@ -15,7 +15,7 @@ from .elementwise import add, cast, div, mul, pow, rsqrt, square
 from .movement import Ints, as_ints, narrow, operand, reshape
 from .pool import avg_pool2d
 from .reduce import mean, var_mean
-from .rules import check_floating, like_first
+from .rules import before_activation, check_ending, check_floating, like_first
 
 _EPSILON = {"float64": 2.0**-52}  # of rms_norm, when none is given: that of the accumulator
 _VIEW = "(N, C, *)"
@@ -33,18 +33,35 @@ def batch_norm(input: T, running_mean: T | None, running_var: T | None, weight: 
     share momentum; else by the running ones. Raises ShapeError for one value per channel in training.
     Source: Ioffe, Szegedy, "Batch normalization", 2015.
     """
+    return ended_batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def ended_batch_norm(input: T, running_mean: T | None, running_var: T | None, weight: T | None,
+                     bias: T | None, training: bool, momentum: float, eps: float,
+                     rest: T | None = None, **ending: Any) -> T:  # fmt: skip
+    """As `batch_norm`, and then what the settings `ending` say: activation, and residual if `rest` is added."""
     name = "batch_norm"
     operand(name, input)
     affine, params = _given(weight, bias)
     running = _running(name, running_mean, running_var)
+    added = () if rest is None else (rest,)
     if not training:
         if not running:
             raise SettingError(
                 f"{name}: expected running_mean and running_var unless training, got None"
             )
-        return apply(BATCH_NORM_EVAL, input, *running, *params, affine=affine, eps=float(eps))
-    y, _, _, *fresh = apply(BATCH_NORM, input, *params, *running, affine=affine, running=bool(running),
-                            momentum=float(momentum), eps=float(eps))  # fmt: skip
+        return apply(
+            BATCH_NORM_EVAL,
+            input,
+            *running,
+            *params,
+            *added,
+            affine=affine,
+            eps=float(eps),
+            **ending,
+        )
+    y, _, _, *fresh = apply(BATCH_NORM, input, *params, *running, *added, affine=affine, running=bool(running),
+                            momentum=float(momentum), eps=float(eps), **ending)  # fmt: skip
     if input.spec.size:
         for old, new in zip(running, fresh, strict=True):
             old.array = new.array
@@ -291,59 +308,84 @@ def _batch_view(x: Spec | Variable) -> Shape:
     return x.shape[0], 1, x.shape[1], prod(x.shape[2:])
 
 
-def _infer_batch(x: Spec, *more: Spec, affine: tuple[bool, bool], running: bool, momentum: float,
-                 eps: float) -> tuple[Spec, ...]:  # fmt: skip
+def _infer_batch(x: Spec, *more: Spec, affine: tuple[bool, bool], running: bool, momentum: float, eps: float,
+                 activation: str | None = None, residual: bool = False) -> tuple[Spec, ...]:  # fmt: skip
     name = "batch_norm"
     n, _, channels, inner = _batch_view(Spec(_channels(name, x), x.dtype))
     if n * inner == 1:
         raise ShapeError(
             f"{name}: expected more than 1 value per channel when training, got input size {x.shape}"
         )
-    cut = sum(affine)
+    check_ending(name, x, more[-1] if residual else None, activation)
+    cut, end = sum(affine), len(more) - residual
     _check_params(name, x, more[:cut], _names(affine), (channels,))
     moment = Spec((channels,), accumulator(x.dtype))
     if running:
-        _check_params(name, x, more[cut:], ("running_mean", "running_var"), (channels,))
-    return (x, moment, moment, *more[cut:])
+        _check_params(name, x, more[cut:end], ("running_mean", "running_var"), (channels,))
+    return (x, moment, moment, *more[cut:end])
 
 
-def _batch_vjp(g: Any, outs: Any, x: Any, *params: Any, needs: Any, affine: tuple[bool, bool], running: bool,
-               momentum: float, eps: float) -> Any:  # fmt: skip
-    _, centre, inverse = outs[:3]
-    sums = _sums(g, x, (centre, inverse), _batch_view(x), per_row=False)
-    gx = (
-        apply(BATCH_NORM_GRAD, g, x, centre, inverse, *sums, *params[: affine[0]])
-        if needs[0]
-        else None
+def _batch_vjp(g: Any, outs: Any, x: Any, *more: Any, needs: Any, affine: tuple[bool, bool], running: bool,
+               momentum: float, eps: float, activation: str | None = None, residual: bool = False) -> Any:  # fmt: skip
+    y, centre, inverse = outs[:3]
+    cut = sum(affine)
+    params, rest = more[:cut], [None, None] * running
+    if not needs[0]:
+        g = before_activation(g, y, activation)
+        sums = lambda: _sums(g, x, (centre, inverse), _batch_view(x), per_row=False)  # noqa: E731
+        return (
+            None,
+            *_affine_grads(params, needs[1 : 1 + cut], affine, sums),
+            *rest,
+            *[g] * residual,
+        )
+    saved = () if activation is None else (y,)
+    undone = activation is not None and residual and needs[-1]
+    gx, *sums_of = apply(BATCH_NORM_GRAD, g, x, centre, inverse, *params[: affine[0]], *saved,
+                         weight=affine[0], activation=activation, residual=undone)  # fmt: skip
+    h = sums_of.pop() if undone else g
+    return (
+        gx,
+        *_affine_grads(params, needs[1 : 1 + cut], affine, lambda: sums_of),
+        *rest,
+        *[h] * residual,
     )
-    rest = (None, None) if running else ()
-    cut = 1 + sum(affine)
-    return (gx, *_affine_grads(params[: cut - 1], needs[1:cut], affine, lambda: sums), *rest)
 
 
-def _infer_batch_eval(x: Spec, centre: Spec, var: Spec, *params: Spec, affine: tuple[bool, bool],
-                      eps: float) -> Spec:  # fmt: skip
+def _infer_batch_grad(g: Spec, x: Spec, centre: Spec, inverse: Spec, *more: Spec, weight: bool,
+                      activation: str | None, residual: bool) -> tuple[Spec, ...]:  # fmt: skip
+    """The gradient by x, per channel the sums of h * xhat and of h, and if `residual` h: g before the activation."""
+    return (x, centre, centre, *[g] * residual)
+
+
+def _infer_batch_eval(x: Spec, centre: Spec, var: Spec, *more: Spec, affine: tuple[bool, bool], eps: float,
+                      activation: str | None = None, residual: bool = False) -> Spec:  # fmt: skip
     name = "batch_norm"
     shape = _channels(name, x)[1:2]
+    check_ending(name, x, more[-1] if residual else None, activation)
     _check_params(name, x, (centre, var), ("running_mean", "running_var"), shape)
-    _check_params(name, x, params, _names(affine), shape)
+    _check_params(name, x, more[: len(more) - residual], _names(affine), shape)
     return x
 
 
-def _batch_eval_vjp(g: Any, outs: Any, x: Any, centre: Any, var: Any, *params: Any, needs: Any,
-                    affine: tuple[bool, bool], eps: float) -> Any:  # fmt: skip
+def _batch_eval_vjp(g: Any, outs: Any, x: Any, centre: Any, var: Any, *more: Any, needs: Any,
+                    affine: tuple[bool, bool], eps: float, activation: str | None = None,
+                    residual: bool = False) -> Any:  # fmt: skip
     kind: DType = accumulator(x.dtype)
+    params = more[: sum(affine)]
+    g = before_activation(g, outs[0], activation)
     centre, inverse = cast(centre, kind), rsqrt(add(cast(var, kind), eps))
     gx = None
     if needs[0]:
         scale = mul(inverse, params[0]) if affine[0] else inverse
         gx = cast(mul(g, reshape(scale, (-1, *(1,) * (x.ndim - 2)))), x.dtype)
     sums = lambda: _sums(g, x, (centre, inverse), _batch_view(x), per_row=False)  # noqa: E731
-    return (gx, None, None, *_affine_grads(params, needs[3:], affine, sums))
+    by_params = _affine_grads(params, needs[3 : 3 + len(params)], affine, sums)
+    return (gx, None, None, *by_params, *[g] * residual)
 
 
 ROW_NORM_GRAD = Op("row_norm_grad", like_first)
-BATCH_NORM_GRAD = Op("batch_norm_grad", like_first)
+BATCH_NORM_GRAD = Op("batch_norm_grad", _infer_batch_grad)
 CHANNEL_SUMS = Op("channel_sums", _infer_sums)
 LAYER_NORM = Op("layer_norm", _infer_rows("layer_norm"), _rows_vjp)
 GROUP_NORM = Op("group_norm", _infer_rows("group_norm"), _rows_vjp)

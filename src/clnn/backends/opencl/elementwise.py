@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...dtypes import DType, accumulator, int32, result_type
-from ...shapes import Shape, number_spec
+from ...shapes import Shape, Spec, number_spec
 from .. import implements
 from .runtime import WIDE, Buffer, Runtime
 
@@ -83,7 +83,9 @@ def elementwise(
                 return
             if len(plans) >= _PLANS:
                 plans.clear()
-            plan = plans[key] = _plan(rt, expr, integer, by_input, arrays, tuple(settings))
+            operands = [a.spec if type(a) is Buffer else a for a in arrays]
+            defines, *how = _plan(rt, expr, integer, by_input, operands, tuple(settings))
+            plan = plans[key] = rt.kernel("elementwise", "map", defines), *how
         kernel, grid, group, tail = plan
         flat = [a.mem if type(a) is Buffer else a for a in arrays]
         flat += settings.values()
@@ -93,15 +95,28 @@ def elementwise(
     return launch
 
 
-def _plan(rt: Runtime, expr: str, integer: str | None, by_input: bool, arrays: tuple[Any, ...],
-          settings: tuple[str, ...]) -> tuple[Any, Shape, Shape, Shape]:  # fmt: skip
-    *ins, y = arrays
-    specs = [a.spec if type(a) is Buffer else number_spec(a) for a in ins]
+def launch_map(
+    rt: Runtime, expr: str, arrays: Sequence[Buffer], shapes: Sequence[Shape], **settings: float
+) -> None:
+    """Map `expr` over arrays, the last of which is the result, as if they had `shapes`; for `planned` launchers."""
+    specs = [Spec(shape, a.dtype) for shape, a in zip(shapes, arrays, strict=True)]
+    if specs[-1].size:
+        defines, grid, group, tail = _plan(rt, expr, None, False, specs, tuple(settings))
+        rt.launch(
+            "elementwise", "map", grid, *arrays, *settings.values(), *tail, group=group, **defines
+        )
+
+
+def _plan(rt: Runtime, expr: str, integer: str | None, by_input: bool, operands: Sequence[Any],
+          settings: tuple[str, ...]) -> tuple[dict[str, Any], Shape, Shape, Shape]:  # fmt: skip
+    """(defines, grid, group, sizes) to map over specs and numbers; the last spec is the result's."""
+    *ins, y = operands
+    specs = [a if type(a) is Spec else number_spec(a) for a in ins]
     kind = y.dtype
     if specs and (by_input or kind == "bool"):
         kind = result_type((s.dtype, s.rank) for s in specs)
     compute = compute_dtype(kind)
-    tensors = [k for k, a in enumerate(ins) if type(a) is Buffer]
+    tensors = [k for k, a in enumerate(ins) if type(a) is Spec]
     # the output takes part in merging: it varies along every axis, so merged axes stay contiguous in it
     sizes, rows, steps = merge([ins[k].shape for k in tensors], y.shape)
     pattern: list[tuple[bool, ...]] = [()] * len(ins)
@@ -116,14 +131,14 @@ def _plan(rt: Runtime, expr: str, integer: str | None, by_input: bool, arrays: t
             tail += [s for s, there in zip(own[:-1], row[:-1], strict=True) if there]
     if integer is not None and compute.category == 1:
         expr = integer
-    kernel = rt.kernel("elementwise", "map", {
+    defines = {
         "expr": expr, "compute": compute.code, "out": y.dtype.code,
         "inputs": tuple(s.dtype.code if k in tensors else None for k, s in enumerate(specs)),
         "pattern": tuple(pattern[k] if k in tensors else (True,) * len(sizes) for k in range(len(ins))),
         "settings": settings, "WG": wg, "libs": True, "V": 16 if tensors and rt.info.kind == "cpu" else 1,
-        "wide": max(a.size for a in arrays if type(a) is Buffer) >= WIDE,
-    })  # fmt: skip
-    return kernel, (-(-y.size // chunk) * wg,), (wg,), tuple(tail)
+        "wide": max(a.size for a in operands if type(a) is Spec) >= WIDE,
+    }  # fmt: skip
+    return defines, (-(-y.size // chunk) * wg,), (wg,), tuple(tail)
 
 
 EXPRESSIONS = {

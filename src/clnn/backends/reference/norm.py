@@ -9,6 +9,8 @@ import numpy as np
 from ...dtypes import accumulator, dtype
 from ...shapes import Shape
 from .. import implements
+from . import activation as activations
+from .matmul import end
 
 
 def _wide(x: Any) -> Any:
@@ -86,8 +88,9 @@ def _channel_view(x: Any) -> Any:
 
 @implements("batch_norm")
 def batch_norm(
-    x: Any, *more: Any, affine: tuple[bool, bool], running: bool, momentum: float, eps: float
-) -> Any:
+    x: Any, *more: Any, affine: tuple[bool, bool], running: bool, momentum: float, eps: float,
+    activation: str | None = None, residual: bool = False,
+) -> Any:  # fmt: skip
     """Mean 0 and variance 1 per channel; running_var gets the unbiased variance."""
     wide = _channel_view(x)
     mean, var = (
@@ -98,33 +101,41 @@ def batch_norm(
     fresh = []
     if running:
         n = wide.shape[0] * wide.shape[2]
-        for old, new in zip(more[sum(affine) :], (mean, var * (n / max(1, n - 1))), strict=True):
+        for old, new in zip(
+            more[sum(affine) : sum(affine) + 2], (mean, var * (n / max(1, n - 1))), strict=True
+        ):
             fresh.append(
                 ((1 - momentum) * _wide(old) + momentum * new.reshape(-1)).astype(old.dtype)
             )
-    return y.astype(x.dtype).reshape(x.shape), mean.reshape(-1), inverse.reshape(-1), *fresh
+    y = end(y.reshape(x.shape), more[-1] if residual else None, activation, x.dtype)
+    return y, mean.reshape(-1), inverse.reshape(-1), *fresh
 
 
 @implements("batch_norm_eval")
 def batch_norm_eval(
-    x: Any, mean: Any, var: Any, *params: Any, affine: tuple[bool, bool], eps: float
-) -> Any:
+    x: Any, mean: Any, var: Any, *more: Any, affine: tuple[bool, bool], eps: float,
+    activation: str | None = None, residual: bool = False,
+) -> Any:  # fmt: skip
     """By the statistics given."""
     wide = _channel_view(x)
     mean, var = (_wide(m).astype(wide.dtype).reshape(1, -1, 1) for m in (mean, var))
-    y = _affine((wide - mean) / np.sqrt(var + var.dtype.type(eps)), params, affine, (1, -1, 1))
-    return y.astype(x.dtype).reshape(x.shape)
+    y = _affine((wide - mean) / np.sqrt(var + var.dtype.type(eps)), more, affine, (1, -1, 1))
+    return end(y.reshape(x.shape), more[-1] if residual else None, activation, x.dtype)
 
 
 @implements("batch_norm_grad")
 def batch_norm_grad(
-    g: Any, x: Any, mean: Any, inverse: Any, projected: Any, total: Any, *weight: Any
-) -> Any:
-    """What is left of g without its projections on the ones and on xhat, per channel."""
-    mean, inverse, projected, total = (
-        m.reshape(1, -1, 1) for m in (mean, inverse, projected, total)
-    )
+    g: Any, x: Any, mean: Any, inverse: Any, *more: Any, weight: bool, activation: str | None, residual: bool
+) -> Any:  # fmt: skip
+    """What is left of g without its projections on the ones and on xhat, per channel; and those."""
+    mean, inverse = mean.reshape(1, -1, 1), inverse.reshape(1, -1, 1)
     wide = _channel_view(g)
-    n = np.asarray(wide.shape[0] * wide.shape[2], wide.dtype)
-    gx = (wide - (total + (_channel_view(x) - mean) * inverse * projected) / n) * inverse
-    return _affine(gx, weight, (bool(weight), False), (1, -1, 1)).astype(g.dtype).reshape(g.shape)
+    if activation is not None:
+        wide = activations.IMPLEMENTATIONS[f"{activation}_grad"](wide, _channel_view(more[-1]))
+    xhat = (_channel_view(x) - mean) * inverse
+    n = np.asarray(max(1, wide.shape[0] * wide.shape[2]), wide.dtype)
+    projected, total = (wide * xhat).sum(axis=(0, 2)), wide.sum(axis=(0, 2))
+    gx = (wide - (total[:, None] + xhat * projected[:, None]) / n) * inverse
+    gx = _affine(gx, more, (weight, False), (1, -1, 1)).astype(g.dtype).reshape(g.shape)
+    sums = gx, projected.astype(mean.dtype), total.astype(mean.dtype)
+    return (*sums, wide.astype(g.dtype).reshape(g.shape)) if residual else sums
