@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import clnn
-from clnn import ops
+from clnn import nn, ops
 from harness import torch
 
 SHAPES = [(2, 3, 5, 7), (4, 3), (3, 3, 4500), (70, 3, 64), (300, 3)]
