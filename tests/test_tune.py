@@ -16,7 +16,7 @@ from clnn.cli import main
 from clnn.cli import tune as command
 from clnn.errors import ClnnError, DeviceError, SettingError
 from clnn.shapes import Spec
-from clnn.tune import Case, Tuner, automatic, compare, record, unpack
+from clnn.tune import Case, Tuner, auto, automatic, compare, record, search, unpack
 from pretend import pretend
 
 PLAIN = (("transpose_a", False), ("transpose_b", False))
@@ -172,7 +172,7 @@ def test_the_budget_is_kept(backend, plant, monkeypatch):
 
 
 def test_big_problems_of_a_gpu_are_compared_with_the_last_algorithm(opencl_device, plant, monkeypatch):  # fmt: skip
-    monkeypatch.setattr(clnn.tune, "CHECKED", 0)
+    monkeypatch.setattr(search, "CHECKED", 0)
     plant("wrong", "v * 1.005f")
     backend = pretend(opencl_device, "gpu").backend
     clock = Clock(monkeypatch, {"wrong": 0.01})
@@ -262,7 +262,7 @@ def test_auto_tunes_a_class_at_its_first_use(backend, plant, monkeypatch, cache)
     plant("quick")
     clock = Clock(monkeypatch, {"quick": 0.001})
     monkeypatch.setattr(Tuner.__init__, "__kwdefaults__", {"clock": clock})
-    monkeypatch.setattr(clnn.tune, "AUTO", 1e9)
+    monkeypatch.setattr(auto, "BUDGET", 1e9)
     automatic(backend)
     np.testing.assert_array_equal(call(backend, SQUARE), 24)
     assert [e.algorithm for e in backend.rt.tuning.known.values()] == ["quick"]
@@ -281,7 +281,7 @@ def test_auto_warns_where_it_cannot_tune(backend, monkeypatch):
     def full(*args, **kwargs):
         raise OSError("disk full")
 
-    monkeypatch.setattr(clnn.tune, "AUTO", 0.01)
+    monkeypatch.setattr(auto, "BUDGET", 0.01)
     monkeypatch.setattr(backend.rt.tuning, "learn", full)
     automatic(backend)
     with pytest.warns(RuntimeWarning, match="matmul 24x24 24x24 stays as it is: disk full"):
@@ -369,12 +369,22 @@ def test_an_imported_profile_is_verified(fresh, backend, plant, tmp_path, monkey
         tuning_store.Entry("matmul", "f32 nn m32 n128 k32 b1", "quick", {}, other.pack(), 2.0, 1.0),
         tuning_store.Entry("matmul", GROUP, "wrong", {}, SQUARE.pack(), 2.0, 1.0),
     ]
+    third = Case("matmul", (Spec((24, 24)), Spec((24, 200))), PLAIN)
+    found.append(
+        tuning_store.Entry("matmul", "f32 nn m32 n256 k32 b1", "quick", {"size": 9}, third.pack())
+    )
     file = tmp_path / "profile.json"
     file.write_text(tuning_store.profile({"name": "elsewhere"}, found, lambda op: "old"))
     assert main(["tune", "--device", fresh, "--import", str(file)]) == 0
-    assert "rejected: an error of" in " ".join(capsys.readouterr().out.split())
+    text = " ".join(capsys.readouterr().out.split())
+    assert "wrong rejected: an error of" in text
+    assert "quick size=9 rejected: not among what" in text
     known = {e.problems: e.algorithm for e in backend.rt.tuning.known.values()}
-    assert known == {"f32 nn m32 n128 k32 b1": "quick", GROUP: "simd"}
+    assert known == {
+        "f32 nn m32 n128 k32 b1": "quick",
+        "f32 nn m32 n256 k32 b1": "simd",
+        GROUP: "simd",
+    }
     assert clock.runs.count("plain") == 0  # only what the profile names is tried
 
 

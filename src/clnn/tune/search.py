@@ -1,27 +1,23 @@
-"""The tuner: finds the fastest algorithm and values of its tunables for a call, and trusts none unverified."""
+"""The search: candidates in order, each verified, then timed; the best meets the default in a duel."""
 
 from __future__ import annotations
 
-import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .backends import Backend
-from .backends.opencl import OpenCL, algorithms, tuning
-from .backends.opencl.algorithms import Algorithm, Candidate
-from .backends.opencl.tuning_store import Entry
-from .device import Device
-from .dtypes import dtype
-from .errors import ClnnError, DeviceError, SettingError
-from .op import OPS
-from .shapes import Spec
+from ..backends import Backend
+from ..backends.opencl import OpenCL, algorithms, tuning
+from ..backends.opencl.algorithms import Algorithm, Candidate
+from ..backends.opencl.tuning_store import Entry
+from ..device import Device
+from ..errors import ClnnError
+from ..shapes import Spec
+from .case import Case, opencl
 
 STOP = 3.0  # a candidate so many times slower than the best is not measured further
 GAIN = 1.03  # what a candidate must gain over the default; less may be noise
@@ -31,51 +27,11 @@ CHECKED = (
     2e10  # operations up to which a GPU's result is compared with NumPy's, which takes a second
 )
 WORTH = 2e8  # operations from which the last algorithm, which is simple and not fast, is not tried
-AUTO = 1.0  # seconds that CLNN_TUNE=auto may take over a class of problems
 _SETS = 8  # copies of the operands that calls rotate through, at most
 
 # How far from the reference, in parts of its largest value. Wrong kernels are off by whole terms; good ones by
 # rounding, which Winograd's transforms multiply.
 TOLERANCE = {"float64": 1e-10, "float32": 5e-5, "float16": 4e-3, "bfloat16": 3e-2}
-
-
-@dataclass(frozen=True)
-class Case:
-    """A call of an op, without the arrays: their specs, and the settings."""
-
-    op: str
-    specs: tuple[Spec, ...]
-    settings: tuple[tuple[str, Any], ...] = ()
-
-    def outs(self) -> tuple[Spec, ...]:
-        """Specs of the results; raises what the op raises for operands that do not fit."""
-        found = OPS[self.op].infer(*self.specs, **dict(self.settings))
-        return (found,) if isinstance(found, Spec) else tuple(found)
-
-    def pack(self) -> dict[str, Any]:
-        """The case as JSON takes it."""
-        return {"op": self.op, "specs": [[s.shape, str(s.dtype)] for s in self.specs],
-                "settings": dict(self.settings)}  # fmt: skip
-
-    def __str__(self) -> str:
-        shapes = " ".join("x".join(map(str, s.shape)) for s in self.specs)
-        return f"{self.op} {shapes}"
-
-
-def unpack(found: Any) -> Case:
-    """The case that `pack` packed; raises SettingError for anything else."""
-    try:
-        specs = tuple(Spec(_tuples(shape), dtype(kind)) for shape, kind in found["specs"])
-        settings = tuple((str(k), _tuples(v)) for k, v in found["settings"].items())
-        case = Case(found["op"], specs, settings)
-        case.outs()
-    except (KeyError, TypeError, ValueError, AttributeError, ClnnError) as error:
-        raise SettingError(f"tune: expected a call of an op, got {found!r}: {error}") from None
-    return case
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list | tuple) else value
 
 
 class Found(NamedTuple):
@@ -113,7 +69,7 @@ class Tuner:
 
     def __init__(self, backend: Backend, *, clock: Callable[[], float] = time.perf_counter) -> None:
         """Raises DeviceError for the NumPy reference, which has nothing to tune."""
-        self.backend, self.clock = _opencl(backend), clock
+        self.backend, self.clock = opencl(backend), clock
         self.rt = self.backend.rt
         self.info = self.rt.info
 
@@ -199,6 +155,9 @@ class _Search:
                 complete = False
                 break
             self.tell(f"{candidate}")
+            if only is not None and not self._declared(candidate):
+                self.rejected.append((candidate, "not among what this algorithm declares here"))
+                continue
             seconds = self.measure(candidate, STOP * best)
             if seconds is not None and seconds < best:
                 best, winner = seconds, candidate
@@ -241,6 +200,14 @@ class _Search:
 
         new = [v for v in all_values if any(known.get(n) != value for n, value in v.items())]
         return [Candidate(a.name, v) for v in sorted(new, key=far)]
+
+    def _declared(self, candidate: Candidate) -> bool:
+        """Whether launchers would take the candidate, once it is known."""
+        return any(
+            a.name == candidate.algorithm
+            and a.allows(candidate.values, self.found.problem, self.tuner.info)
+            for a in self.found.usable
+        )
 
     # --- one candidate --------------------------------------------------------------------------
 
@@ -345,73 +312,3 @@ def _operand(rng: Any, spec: Spec) -> Any:
     if spec.dtype.is_floating_point:
         return rng.standard_normal(spec.shape, np.float32).astype(spec.dtype)
     return rng.integers(0, 4, spec.shape).astype(spec.dtype)
-
-
-# --- what to tune -------------------------------------------------------------------------------
-
-
-def _opencl(backend: Backend) -> OpenCL:
-    if not isinstance(backend, OpenCL):
-        raise DeviceError("tune: expected an OpenCL device, got the NumPy reference")
-    return backend
-
-
-@contextmanager
-def record(backend: Backend) -> Iterator[list[Case]]:
-    """The list of calls that could be tuned, filled by what runs on `backend` inside the block.
-
-    Raises DeviceError for the NumPy reference.
-    """
-    opencl, cases = _opencl(backend), dict[Case, None]()
-
-    def note(case: Case) -> None:
-        cases[case] = None
-
-    found: list[Case] = []
-    before = opencl.run
-    _watch(opencl, note)
-    try:
-        yield found
-    finally:
-        opencl.run = before  # type: ignore[method-assign]
-        found += cases
-
-
-def automatic(backend: OpenCL) -> None:
-    """Have `backend` tune every class of problems when it meets it first: what CLNN_TUNE=auto does."""
-    tuner, lock, seen = Tuner(backend), threading.RLock(), set[Case]()
-
-    def first_use(case: Case) -> None:
-        if case not in seen:
-            with lock:
-                if case not in seen:
-                    seen.add(case)
-                    _first_use(tuner, case)
-
-    _watch(backend, first_use)
-
-
-def _watch(backend: OpenCL, see: Callable[[Case], None]) -> None:
-    """Let `see` have every call that could be tuned, before it runs."""
-
-    def run(op: str, inputs: Sequence[Any], outs: Sequence[Spec], settings: dict[str, Any]) -> Any:
-        if op in tuning.tables():
-            see(Case(op, tuple([a.spec for a in inputs]), tuple(settings.items())))
-        return OpenCL.run(backend, op, inputs, outs, settings)
-
-    backend.run = run  # type: ignore[method-assign]
-
-
-def _first_use(tuner: Tuner, case: Case) -> None:
-    found = tuner.look(case)
-    if found is None or (found.owner, found.group) in tuner.rt.tuning.known:
-        return
-    try:
-        result = tuner.tune(case, AUTO)
-        if result is not None:
-            tuner.learn([result])
-    except (ClnnError, OSError) as error:
-        warnings.warn(f"CLNN_TUNE=auto: {case} stays as it is: {error}", RuntimeWarning, stacklevel=2)  # fmt: skip
-
-
-tuning.automate = automatic
