@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..shapes import Shape
+
+if TYPE_CHECKING:
+    from .networks import Network
 
 
 class Lib(NamedTuple):
@@ -30,7 +33,7 @@ class Case:
     """One computation. `build(lib, *operands)` gives a function that runs it and returns its results.
 
     `numpy` computes the result from arrays, where NumPy is a peer; `op` and `settings` tell libraries
-    with names of their own what it is. `model` is the network of cases that run one.
+    with names of their own what it is. `network` is there where the case runs one.
     """
 
     suite: str
@@ -43,7 +46,7 @@ class Case:
     numpy: Callable[..., Any] | None = None
     op: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    model: Callable[..., Any] | None = None
+    network: Network | None = None
     tolerance: float = 1e-4  # largest difference, relative to the largest value of the result
 
     def operands(self) -> list[np.ndarray]:

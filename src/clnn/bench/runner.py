@@ -10,11 +10,13 @@ import numpy as np
 from ..device import Device
 from ..device import device as open_device
 from ..errors import SettingError
-from . import conv, gemm, machine, measure, peers
+from . import conv, gemm, machine, measure, networks, peers
 from .case import Case, Job
 from .report import Report, Row
 
-SUITES: dict[str, Callable[[bool], list[Case]]] = {"gemm": gemm.cases, "conv": conv.cases}
+SUITES: dict[str, Callable[[bool], list[Case]]] = {
+    "gemm": gemm.cases, "conv": conv.cases, "models": networks.cases,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
