@@ -60,7 +60,7 @@ def test_every_algorithm_matches_reference(sample, name, opencl_device):
         table = algorithms_of(sample.family)
         ops_with_it = [op for op, found in table.items() if name in {a.name for a in found}]
         used = [stack.enter_context(algorithm(op, name, strict=False)) for op in ops_with_it]
-        check_against_reference(sample, opencl_device)
+        check_against_reference(sample, opencl_device, algorithm=name)
     if not any(used):
         pytest.skip(f"{name} does not apply to this sample on this device")
 

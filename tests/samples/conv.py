@@ -53,7 +53,19 @@ FORWARD = [
     conv((2, 4, 11), (6, 2, 2), fn="conv1d", bias=False, groups=2, dilation=3, padding=(2,)),
     conv((2, 2, 8), (3, 2, 3), fn="conv1d", padding="same", dilation=2),
 ]
+# Where Winograd applies: 16 channels or more, 3x3, stride 1.
+TILED = [
+    conv((1, 16, 1, 1), (16, 16, 3, 3), padding=1),
+    conv((0, 16, 5, 5), (17, 16, 3, 3), padding=1),
+    conv((2, 18, 5, 11), (35, 18, 3, 3), padding=(0, 2)),
+    conv((1, 33, 4, 9), (16, 33, 3, 3), padding=3, bias=False),
+    conv((3, 16, 13, 17), (50, 16, 3, 3), padding=1, bias=False),
+    conv((1, 16, 3, 270), (16, 16, 3, 3), padding=1),
+    *[conv((2, 17, 6, 5), (18, 17, 3, 3), dtype=d, padding=1) for d in (*HALVES, "float64")],
+]
 TRANSPOSED = [
+    conv((2, 17, 5, 9), (17, 20, 3, 3), fn="conv_transpose2d", padding=1),
+    conv((1, 16, 2, 3), (16, 16, 3, 3), fn="conv_transpose2d", bias=False),
     conv((1, 1, 1, 1), (1, 1, 1, 1), fn="conv_transpose2d"),
     conv((2, 3, 4, 5), (3, 4, 3, 3), fn="conv_transpose2d"),
     conv((3, 4, 5), (3, 4, 3, 3), fn="conv_transpose2d", bias=False),
@@ -84,7 +96,7 @@ TRANSPOSED = [
     conv((3, 5), (3, 4, 3), fn="conv_transpose1d", bias=False),
     conv((2, 4, 5), (4, 3, 2), fn="conv_transpose1d", groups=2, dilation=2),
 ]
-SAMPLES = [*FORWARD, *TRANSPOSED]
+SAMPLES = [*FORWARD, *TILED, *TRANSPOSED]
 
 X, W = T(1, 4, 5, 5), T(6, 4, 3, 3)
 ERRORS = [
