@@ -170,8 +170,12 @@ class _Search:
 
     def candidates(self) -> Iterator[Candidate]:
         """Algorithms by their defaults first, then those worth it in full, from the default's neighbours on."""
-        ways = [a for a in self.found.usable if a is not self.found.default]
-        if ways and self._flops() > WORTH:
+        ways = [
+            a
+            for a in self.found.usable
+            if a is not self.found.default and a.worth(self.found.problem, self.tuner.info)
+        ]
+        if self._flops() > WORTH:
             ways = [a for a in ways if a is not self.found.usable[-1]]
         for a in ways:
             yield Candidate(a.name)

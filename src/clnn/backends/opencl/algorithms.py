@@ -17,19 +17,31 @@ Values = Mapping[str, Any]
 Tunables = Mapping[str, Sequence[Any]] | Callable[[Any, DeviceInfo], Sequence[Values]]
 
 
+def always(problem: Any, info: DeviceInfo) -> bool:
+    """The `applies` of the last algorithm of every op."""
+    return True
+
+
+def not_on_cpus(problem: Any, info: DeviceInfo) -> bool:
+    """The `worth` of what stages operands in local memory, which costs a CPU a copy and its compiler a minute."""
+    return info.kind != "cpu"
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """A named way to run an op.
 
     applies(problem, info) -> bool is a pure function of the problem and the device;
     launch(rt, *arrays, **settings) enqueues it. tunables: what a tuner may try, as {name: values} or, where
-    values depend on each other, as a function (problem, info) -> every combination.
+    values depend on each other, as a function (problem, info) -> every combination. worth(problem, info) says
+    whether it should bother.
     """
 
     name: str
     applies: Callable[[Any, DeviceInfo], bool]
     launch: Callable[..., None]
     tunables: Tunables = field(default_factory=dict)
+    worth: Callable[[Any, DeviceInfo], bool] = always
 
     def candidates(self, problem: Any, info: DeviceInfo) -> list[dict[str, Any]]:
         """Every combination of values of the tunables."""
@@ -94,11 +106,6 @@ class Choice(Exception):  # noqa: N818 (it ends a launch, and is no error)
     def __init__(self, op: str, problem: Any) -> None:
         super().__init__(op)
         self.op, self.problem = op, problem
-
-
-def always(problem: Any, info: DeviceInfo) -> bool:
-    """The `applies` of the last algorithm of every op."""
-    return True
 
 
 def _disabled() -> frozenset[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from ...shapes import Shape
 from .. import implements
 from . import conv_plain, conv_simd, conv_tile, winograd
-from .algorithms import Algorithm, always, choose
+from .algorithms import Algorithm, always, choose, not_on_cpus
 from .correlation import Problem, problem
 from .gemm import NO_EPILOGUE, Epilogue, epilogue
 from .plan import planned
@@ -61,7 +61,7 @@ def _run(
 _INPUT_GRAD = [
     Algorithm("winograd_4x4", winograd.applies, winograd.input_grad(4)),
     Algorithm("simd", conv_simd.applies, conv_simd.input_grad),
-    Algorithm("tile", conv_tile.applies, conv_tile.input_grad),
+    Algorithm("tile", conv_tile.applies, conv_tile.input_grad, worth=not_on_cpus),
     Algorithm("winograd_2x2", winograd.applies, winograd.input_grad(2)),
     Algorithm("plain", always, conv_plain.input_grad),
 ]
@@ -69,7 +69,7 @@ ALGORITHMS = {
     "conv2d": [
         Algorithm("winograd_4x4", winograd.applies, winograd.conv2d(4)),
         Algorithm("simd", conv_simd.applies, conv_simd.conv2d),
-        Algorithm("tile", conv_tile.applies, conv_tile.conv2d),
+        Algorithm("tile", conv_tile.applies, conv_tile.conv2d, worth=not_on_cpus),
         Algorithm("winograd_2x2", winograd.applies, winograd.conv2d(2)),
         Algorithm("plain", always, conv_plain.conv2d),
     ],
@@ -78,7 +78,7 @@ ALGORITHMS = {
     "conv2d_weight_grad": [
         Algorithm("winograd_4x4", winograd.applies, winograd.weight_grad(4)),
         Algorithm("simd", conv_simd.applies, conv_simd.weight_grad),
-        Algorithm("tile", conv_tile.applies, conv_tile.weight_grad),
+        Algorithm("tile", conv_tile.applies, conv_tile.weight_grad, worth=not_on_cpus),
         Algorithm("winograd_2x2", winograd.applies, winograd.weight_grad(2)),
         Algorithm("plain", always, conv_plain.weight_grad),
     ],

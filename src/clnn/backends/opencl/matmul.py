@@ -6,7 +6,7 @@ from math import prod
 
 from .. import implements
 from . import matmul_simd, matmul_tile
-from .algorithms import Algorithm, always, choose
+from .algorithms import Algorithm, always, choose, not_on_cpus
 from .elementwise import merge
 from .gemm import Epilogue, epilogue
 from .plan import planned
@@ -67,7 +67,7 @@ def _plain(rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, y: Buff
 
 _ENGINES = [
     Algorithm("simd", matmul_simd.applies, matmul_simd.simd, matmul_simd.tunables),
-    Algorithm("tile", matmul_tile.applies, matmul_tile.tile, matmul_tile.tunables),
+    Algorithm("tile", matmul_tile.applies, matmul_tile.tile, matmul_tile.tunables, not_on_cpus),
     Algorithm("plain", always, _plain),
 ]
 ALGORITHMS = {"matmul": _ENGINES, "linear": _ENGINES}
