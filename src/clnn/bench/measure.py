@@ -47,7 +47,7 @@ def _block(job: Job, pace: Pace) -> float:
         return once
     # the first calls of a block meet cold caches and sleeping threads: how many fit is found by the next
     once = min(once, _seconds(job, 2))
-    return _seconds(job, max(2, min(2000, int(pace.block / max(once, 1e-7)))))
+    return _seconds(job, max(2, min(10000, int(pace.block / max(once, 1e-7)))))
 
 
 def _seconds(job: Job, repeats: int) -> float:

@@ -35,7 +35,6 @@ MODELS: dict[str, Factory] = {
 GFLOP = {"ResNet-18": 3.628, "ResNet-50": 8.178, "MobileNetV2": 0.6016, "VGG-16": 30.94}
 SMALL: dict[str, Factory] = {
     "small ResNet": lambda device: models.ResNet("basic", (1, 1, 1, 1), 10, device),
-    "MobileNetV2": lambda device: models.MobileNetV2(10, dropout=0.0, device=device),
 }
 
 

@@ -53,6 +53,7 @@ class Report:
     limits: Limits
     peers: dict[str, str]
     rows: list[Row]
+    quick: bool = False
 
     @property
     def failed(self) -> list[Row]:
@@ -81,7 +82,7 @@ class Report:
     def data(self) -> dict[str, Any]:
         """Everything, as JSON holds it."""
         return {
-            "version": VERSION, "machine": self.facts, "peers": self.peers,
+            "version": VERSION, "quick": self.quick, "machine": self.facts, "peers": self.peers,
             "limits": {"gflops": self.limits.flops / 1e9, "gbytes": self.limits.bandwidth / 1e9},
             "rows": [
                 {
@@ -115,7 +116,7 @@ class Report:
     def head(self) -> str:
         """Machine, versions and limits in a line or two."""
         f = self.facts
-        peers = ", ".join(f"{name} {version}" for name, version in self.peers.items())
+        peers = ", ".join(f"{name} {self.peers[name]}" for name in self.shown(self.rows))
         text = (
             f"clnn {f['clnn']} on {f['device']} ({f['device_name']}; {f['platform']} {f['driver']}), "
             f"{f['cores']} cores of {f['cpu']}, {f['system']}, Python {f['python']}, {f['date']}. "
@@ -126,6 +127,8 @@ class Report:
                 f"Measured limits: {self.limits.flops / 1e9:.0f} GFLOP/s of multiply-adds, "
                 f"{self.limits.bandwidth / 1e9:.1f} GB/s of copy (read and write)."
             )
+        if self.quick:
+            text += " A quick run: results are checked, but its times say nothing."
         return text.strip()
 
     def tables(self) -> list[Table]:

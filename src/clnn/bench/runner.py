@@ -10,12 +10,13 @@ import numpy as np
 from ..device import Device
 from ..device import device as open_device
 from ..errors import SettingError
-from . import conv, gemm, machine, measure, networks, peers
+from . import conv, gemm, machine, measure, memory, networks, overhead, peers
 from .case import Case, Job
 from .report import Report, Row
 
 SUITES: dict[str, Callable[[bool], list[Case]]] = {
-    "gemm": gemm.cases, "conv": conv.cases, "models": networks.cases,
+    "gemm": gemm.cases, "conv": conv.cases, "memory": memory.cases, "models": networks.cases,
+    "overhead": overhead.cases,
 }  # fmt: skip
 
 
@@ -44,7 +45,11 @@ def run(settings: Settings, progress: Callable[[str, float], None] = lambda text
     sides: list[peers.Peer] = [peers.Clnn(device), *others]
     progress("limits of the device", 0.0)
     report = Report(
-        machine.facts(device), machine.limits(device), {p.name: p.version for p in others}, []
+        machine.facts(device),
+        machine.limits(device),
+        {p.name: p.version for p in others},
+        [],
+        settings.quick,
     )
     for number, case in enumerate(cases):
         done = [0]

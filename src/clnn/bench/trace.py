@@ -39,8 +39,9 @@ class Graph:
     @property
     def flops(self) -> float:
         """Of all convolutions and linear layers; the rest is next to nothing."""
-        weights = {s: self.constants[s.inputs[1]] for s in self.products}
-        return float(sum(2 * prod(s.shapes[0]) * prod(w.shape[1:]) for s, w in weights.items()))
+        weights = [self.constants[step.inputs[1]].shape for step in self.products]
+        outputs = [step.shapes[0] for step in self.products]
+        return float(sum(2 * prod(y) * prod(w[1:]) for y, w in zip(outputs, weights, strict=True)))
 
     @property
     def products(self) -> list[Step]:
