@@ -53,8 +53,15 @@ class Problem(NamedTuple):
         taps = [f"{name}{'x'.join(map(str, pair))}" for name, pair in
                 (("", self.kernel), ("s", self.stride), ("d", self.dilation))]  # fmt: skip
         group = "depthwise" if depthwise else f"g{bucket(self.groups)}"
-        sizes = (("n", self.N), ("p", self.P * self.Q), ("c", self.C // each), ("o", self.O // each))
-        return " ".join([self.kind.code, *taps, group, *(f"{name}{bucket(n)}" for name, n in sizes)])
+        sizes = (
+            ("n", self.N),
+            ("p", self.P * self.Q),
+            ("c", self.C // each),
+            ("o", self.O // each),
+        )
+        return " ".join(
+            [self.kind.code, *taps, group, *(f"{name}{bucket(n)}" for name, n in sizes)]
+        )
 
     @property
     def whole_lanes(self) -> bool:

@@ -123,7 +123,8 @@ def planned(launcher: Callable[..., None]) -> Callable[..., None]:
     @wraps(launcher)
     def launch(rt: Runtime, *arrays: Buffer, **settings: Any) -> None:
         key = (launcher, *[a.spec for a in arrays], *settings.items())
-        context = current()  # inside of it algorithms may be forced, which is for no other to repeat
+        # inside of a context algorithms may be forced, which is for no other to repeat
+        context = current()
         plans = rt.plans if context is None else context.plans.setdefault(id(rt), {})
         steps = plans.get(key)
         if steps is None:

@@ -85,7 +85,7 @@ class Runtime:
         self._peak = 0
         self._pending = 0
         self._events: list[tuple[Any, Any]] | None = None  # while profiling
-        self._kernels: dict[Hashable, Any] = {}
+        self._kernels: dict[tuple[Any, ...], Any] = {}
         self._programs: dict[Hashable, tuple[Any, str]] = {}
         self._uploads: deque[tuple[Any, Any]] = deque()
         if hasattr(os, "register_at_fork"):
