@@ -1,5 +1,6 @@
 """What would run on a GPU, on devices that only claim to be one: a spread of samples of every family."""
 
+import contextlib
 import zlib
 from collections import Counter
 
@@ -9,6 +10,7 @@ import pytest
 import clnn
 from clnn import optim
 from clnn.backends.opencl import gemm
+from clnn.backends.opencl.algorithms import algorithm
 from harness import check_against_reference, lacks
 from kernel_lint import problems
 from pretend import pretend
@@ -59,6 +61,22 @@ def test_every_tile_matches_the_reference(product, tile, opencl_device, monkeypa
     device = pretend(opencl_device, "gpu")
     device.backend.rt.plans.clear()  # they remember the tile that was chosen before
     check_against_reference(product, device)
+
+
+@pytest.mark.parametrize("variant", ["gpu", "small"])
+@pytest.mark.parametrize("name", ["winograd_4x4", "winograd_2x2"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_winograd_matches_the_reference(dtype, name, variant, opencl_device):
+    x, w, b = (T(*n, dtype=dtype) for n in ((2, 65, 5, 9), (67, 65, 3, 3), (67,)))
+    ended = {"activation": "relu", "residual": T(2, 67, 5, 9, dtype=dtype)}
+    with contextlib.ExitStack() as stack:
+        for op in ("conv2d", "conv2d_input_grad", "conv2d_weight_grad"):
+            stack.enter_context(algorithm(op, name))
+        for product in (
+            sample("conv2d", x, w, padding=(0, 2)),
+            sample("fused_conv2d", x, w, b, padding=1, **ended),
+        ):
+            check_against_reference(product, pretend(opencl_device, variant), algorithm=name)
 
 
 def test_a_network_learns_alike(opencl_device):

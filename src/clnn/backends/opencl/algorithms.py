@@ -34,7 +34,7 @@ class Algorithm:
     applies(problem, info) -> bool is a pure function of the problem and the device;
     launch(rt, *arrays, **settings) enqueues it. tunables: what a tuner may try, as {name: values} or, where
     values depend on each other, as a function (problem, info) -> every combination. worth(problem, info) says
-    whether it should bother.
+    whether it should bother, default(problem, info) whether the algorithm is chosen where nothing is tuned.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Algorithm:
     launch: Callable[..., None]
     tunables: Tunables = field(default_factory=dict)
     worth: Callable[[Any, DeviceInfo], bool] = always
+    default: Callable[[Any, DeviceInfo], bool] = always
 
     def candidates(self, problem: Any, info: DeviceInfo) -> list[dict[str, Any]]:
         """Every combination of values of the tunables."""
@@ -142,8 +143,11 @@ def choose(op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceI
 
 
 def first(op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceInfo) -> Algorithm:
-    """The first algorithm that applies and is not disabled, else the last."""
-    return next((a for a in algorithms[:-1] if _usable(op, a, problem, info)), algorithms[-1])
+    """The first algorithm that applies by default and is not disabled, else the last."""
+    for a in algorithms[:-1]:
+        if _usable(op, a, problem, info) and a.default(problem, info):
+            return a
+    return algorithms[-1]
 
 
 def usable(

@@ -59,27 +59,29 @@ def _run(
 
 
 _INPUT_GRAD = [
+    Algorithm("winograd_2x2", winograd.applies, winograd.input_grad(2), default=winograd.few_tiles),
     Algorithm("winograd_4x4", winograd.applies, winograd.input_grad(4)),
     Algorithm("simd", conv_simd.applies, conv_simd.input_grad),
     Algorithm("tile", conv_tile.applies, conv_tile.input_grad, worth=not_on_cpus),
-    Algorithm("winograd_2x2", winograd.applies, winograd.input_grad(2)),
     Algorithm("plain", always, conv_plain.input_grad),
 ]
 ALGORITHMS = {
     "conv2d": [
+        Algorithm("winograd_2x2", winograd.applies, winograd.conv2d(2), default=winograd.few_tiles),
         Algorithm("winograd_4x4", winograd.applies, winograd.conv2d(4)),
         Algorithm("simd", conv_simd.applies, conv_simd.conv2d),
         Algorithm("tile", conv_tile.applies, conv_tile.conv2d, worth=not_on_cpus),
-        Algorithm("winograd_2x2", winograd.applies, winograd.conv2d(2)),
         Algorithm("plain", always, conv_plain.conv2d),
     ],
     "conv2d_input_grad": _INPUT_GRAD,
     "conv_transpose2d": _INPUT_GRAD,
     "conv2d_weight_grad": [
+        Algorithm(
+            "winograd_2x2", winograd.applies, winograd.weight_grad(2), default=winograd.few_tiles
+        ),
         Algorithm("winograd_4x4", winograd.applies, winograd.weight_grad(4)),
         Algorithm("simd", conv_simd.applies, conv_simd.weight_grad),
         Algorithm("tile", conv_tile.applies, conv_tile.weight_grad, worth=not_on_cpus),
-        Algorithm("winograd_2x2", winograd.applies, winograd.weight_grad(2)),
         Algorithm("plain", always, conv_plain.weight_grad),
     ],
 }

@@ -3,158 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from ...dtypes import accumulator
-from ...shapes import Shape, Spec
+from . import winograd_phases, winograd_simd
 from .correlation import Problem
 from .discovery import DeviceInfo
-from .gemm import Epilogue, ceil_div, lanes, simd_fits
+from .gemm import Epilogue, simd_fits, tile_fits
 from .runtime import Buffer, Runtime
+from .winograd_tiling import backward, forward
 
-_CHANNELS = 16  # with fewer on either side, transforms cost more than products save
-_CHUNK = 32  # tiles transformed and multiplied at a time, so that their points stay in cache
-_SPAN = 16  # tiles a work-item should have at least, for it reads all filters
-_SCRATCH = 2**26  # points kept at a time, about: a device of many cores would need gigabytes
-_SHARE = 64  # output channels a work-item should have at least, for it transforms the image
-# Rows and vectors of a micro-tile by the lanes of a vector; in a weight gradient rows divide the lanes.
-_MICRO = {16: (8, 2), 8: (6, 2), 4: (8, 2)}
-_GRAD_MICRO = {16: (8, 2), 8: (4, 2), 4: (4, 4)}
-
-
-class _Pass(NamedTuple):
-    """A correlation of (N, C, H, W) with 3x3 filters to (N, O, P, Q), whichever gradient it is."""
-
-    N: int
-    C: int
-    H: int
-    W: int
-    O: int  # noqa: E741
-    P: int
-    Q: int
-    top: int
-    left: int
-    filters: tuple[int, int]  # steps between output and between input channels
-    flip: bool  # whether taps count backwards
-
-    @property
-    def sizes(self) -> Shape:
-        """The integers that kernels take first."""
-        return (self.N, self.C, self.H, self.W, self.O, self.P, self.Q, self.top, self.left)
-
-
-class _Tiling(NamedTuple):
-    """Rows of tiles; a long one falls into segments, `each` at a time fill a chunk."""
-
-    wide: int  # tiles
-    segments: int
-    rows: int
-    each: int
+# With fewer channels on either side, transforms cost more than products save; on GPUs they pass through memory.
+_CHANNELS, _GPU_CHANNELS = 16, 64
+_FEW = 8  # tiles of 4 x 4 in all: then reading the filters' points takes the time, and 16 are fewer than 36
 
 
 def applies(p: Problem, info: DeviceInfo) -> bool:
-    """3x3, dense, stride 1, on CPUs, where the channels are enough to pay for the transforms."""
+    """3x3, dense, stride 1, where the channels are enough to pay for the transforms."""
     ones = p.stride == p.dilation == (1, 1) and p.groups == 1 and p.kernel == (3, 3)
-    return ones and simd_fits(info, p.kind) and min(p.C, p.O) >= _CHANNELS and p.N > 0
+    if not ones or p.N == 0:
+        return False
+    if simd_fits(info, p.kind):
+        return min(p.C, p.O) >= _CHANNELS
+    size = winograd_phases.largest(p) * accumulator(p.kind).itemsize
+    fits = tile_fits(info, accumulator(p.kind)) and size <= info.max_alloc
+    return fits and min(p.C, p.O) >= _GPU_CHANNELS
 
 
-def _forward(p: Problem) -> _Pass:
-    top, left = p.padding
-    return _Pass(p.N, p.C, p.H, p.W, p.O, p.P, p.Q, top, left, (9 * p.C, 9), False)
+def few_tiles(p: Problem, info: DeviceInfo) -> bool:
+    """Where smaller tiles win, for they have fewer points to a filter."""
+    return applies(p, info) and forward(p).tiles(4)[2] <= _FEW
 
 
 def conv2d(m: int) -> Callable[..., None]:
     """The launcher for tiles of m x m outputs."""
 
     def launch(rt: Runtime, p: Problem, x: Buffer, w: Buffer, end: Epilogue, y: Buffer) -> None:
-        at = _forward(p)
-        _simd(rt, p, at, m, x, w, end, y)
+        engine = winograd_simd if simd_fits(rt.info, p.kind) else winograd_phases
+        engine.correlate(rt, p, forward(p), m, x, w, end, y)
 
     return launch
 
 
 def input_grad(m: int) -> Callable[..., None]:
-    """The launcher of the data gradient, also the transposed convolution: the same on flipped filters."""
+    """The launcher of the data gradient, also the transposed convolution."""
 
     def launch(rt: Runtime, p: Problem, g: Buffer, w: Buffer, end: Epilogue, dx: Buffer) -> None:
-        (top, left), steps = p.padding, (9, 9 * p.C)
-        at = _Pass(p.N, p.O, p.P, p.Q, p.C, p.H, p.W, 2 - top, 2 - left, steps, True)
-        _simd(rt, p, at, m, g, w, end, dx)
+        engine = winograd_simd if simd_fits(rt.info, p.kind) else winograd_phases
+        engine.correlate(rt, p, backward(p), m, g, w, end, dx)
 
     return launch
-
-
-def _tiling(at: _Pass, m: int, spans: int) -> _Tiling:
-    across = ceil_div(at.Q, m)
-    wide = ceil_div(across, ceil_div(across, 2 * _CHUNK))
-    segments = ceil_div(across, wide)
-    rows = at.N * ceil_div(at.P, m) * segments
-    mine = ceil_div(rows, min(spans, rows))
-    chunks = ceil_div(mine, max(1, _CHUNK // wide))
-    return _Tiling(wide, segments, rows, ceil_div(mine, chunks))
-
-
-def _simd(
-    rt: Runtime, p: Problem, at: _Pass, m: int, x: Buffer, w: Buffer, end: Epilogue, y: Buffer
-) -> None:
-    v, kind = lanes(rt.info, p.kind), accumulator(p.kind)
-    mr, nv = _MICRO[v]
-    nv = min(nv, ceil_div(at.O, v))
-    shape, nr = {"V": v, "MR": mr, "NV": nv}, nv * v
-    deep, panels, points = ceil_div(at.C, v), ceil_div(at.O, nr), (m + 2) ** 2
-    defines = p.defines(engine="simd", M=m, **shape)
-
-    def transform(rt: Any, out: Buffer) -> None:
-        rt.launch("winograd", "transform_filters", (deep, panels), w, out, at.O, at.C, *at.filters, w.size,
-                  group=(1, 1), part="filters", flip=at.flip, **defines)  # fmt: skip
-
-    spec = Spec((points * (panels * deep * v * nr + v),), kind)
-    filters = rt.derived(w, ("winograd", m, at.flip, *shape.values()), spec, transform)
-    workers, tiles = 4 * rt.info.compute_units, at.N * ceil_div(at.P, m) * ceil_div(at.Q, m)
-    most = _SCRATCH // (points * _CHUNK * (at.C + at.O))
-    spans = max(1, min(workers, tiles // _SPAN, most))
-    tiling = _tiling(at, m, spans)
-    spans = min(spans, tiling.rows)
-    share = ceil_div(panels, max(1, min(ceil_div(workers, spans), at.O // _SHARE)))
-    splits, most = ceil_div(panels, share), ceil_div(tiling.each * tiling.wide, mr)
-    items = spans * splits
-    lines = rt.empty(Spec((items, 2 * m + 6, tiling.wide * m + 2 + v, v), kind))
-    image = rt.empty(Spec((items, points, most * deep * mr * v + v), kind))
-    sums = rt.empty(Spec((items, points, most * share * mr * nr + v), kind))
-    rt.launch("winograd", "conv2d", (spans, splits), x, filters, *end.operands, y, lines, image, sums, *at.sizes,
-              tiling.wide, tiling.segments, tiling.each, panels, share, group=(1, 1), part="conv2d", **end.defines,
-              **defines)  # fmt: skip
 
 
 def weight_grad(m: int) -> Callable[..., None]:
     """The launcher of the weight gradient, where tiles of m x m of the gradient are the filters."""
 
     def launch(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw: Buffer) -> None:
-        at = _forward(p)
-        v, kind = lanes(rt.info, p.kind), accumulator(p.kind)
-        mr, nv = _GRAD_MICRO[v]
-        nv, points = min(nv, ceil_div(at.O, v)), (m + 2) ** 2
-        own = min(ceil_div(_SHARE, nv * v), ceil_div(at.O, nv * v))
-        share = min(ceil_div(_SHARE, v), ceil_div(at.C, v))
-        blocks = (ceil_div(at.C, share * v), ceil_div(at.O, own * nv * v))
-        tiles = at.N * ceil_div(at.P, m) * ceil_div(at.Q, m)
-        slices = min(
-            ceil_div(4 * rt.info.compute_units, blocks[0] * blocks[1]), max(1, tiles // _CHUNK)
-        )
-        tiling = _tiling(at, m, slices)
-        slices = min(slices, tiling.rows)
-        jobs, most = slices * blocks[0] * blocks[1], tiling.each * tiling.wide
-        items = min(jobs, 4 * rt.info.compute_units)
-        lines = rt.empty(Spec((items, 2 * m + 6, tiling.wide * m + 2 + v, v), kind))
-        image = rt.empty(Spec((items, points, most * share * v + v), kind))
-        grads = rt.empty(Spec((items, points, most * own * nv * v + v), kind))
-        sums = rt.empty(Spec((items, points, share * own * v * nv * v + v), kind))
-        partial = rt.empty(Spec((slices, ceil_div(at.O, v), at.C, 9, v), kind))
-        defines = p.defines(engine="grad", M=m, V=v, MR=mr, NV=nv)
-        rt.launch("winograd", "weight_grad", (items,), g, x, partial, lines, image, grads, sums, *at.sizes,
-                  tiling.wide, tiling.segments, tiling.each, share, own, slices, group=(1,), **defines)  # fmt: skip
-        each = ceil_div(at.C, 4)
-        rt.launch("winograd", "reduce", (ceil_div(at.C, each), ceil_div(at.O, v)), partial, dw, at.C, at.O,
-                  slices, each, group=(1, 1), **defines)  # fmt: skip
+        engine = winograd_simd if simd_fits(rt.info, p.kind) else winograd_phases
+        engine.weight_grad(rt, p, forward(p), m, g, x, dw)
 
     return launch
