@@ -14,13 +14,14 @@ from .winograd_tiling import backward, forward
 
 # With fewer channels on either side, transforms cost more than products save; on GPUs they pass through memory.
 _CHANNELS, _GPU_CHANNELS = 16, 64
+_DEEPEST = 2**14  # channels up to which the error stays well within the bound of docs/numerics.md
 _FEW = 8  # tiles of 4 x 4 in all: then reading the filters' points takes the time, and 16 are fewer than 36
 
 
 def applies(p: Problem, info: DeviceInfo) -> bool:
     """3x3, dense, stride 1, where the channels are enough to pay for the transforms."""
     ones = p.stride == p.dilation == (1, 1) and p.groups == 1 and p.kernel == (3, 3)
-    if not ones or p.N == 0:
+    if not ones or p.N == 0 or max(p.C, p.O) > _DEEPEST:
         return False
     if simd_fits(info, p.kind):
         return min(p.C, p.O) >= _CHANNELS
