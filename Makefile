@@ -3,6 +3,7 @@
 #   make test        the test suite, without torch
 #   make test-all    the same with torch as oracle (a large download)
 #   make lint        style, types, import contracts
+#   make bench       measure beside NumPy, torch and ONNX Runtime; the tables go to docs/benchmarks.md
 #   make docs        the documentation as a site, in site/
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PYTEST_FLAGS ?= -n $(JOBS) --dist worksteal
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-all lint format docs hooks clean
+.PHONY: help demo test test-all bench lint format docs hooks clean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,6 +30,10 @@ test: $(VENV)/.has-test
 test-all: $(VENV)/.has-test $(VENV)/.has-torch
 	$(BIN)/python -c "import torch"
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# With nothing else running. A long run in one go: `clnn bench conv --device ...` does a part.
+bench: $(VENV)/.has-bench $(VENV)/.has-torch
+	$(BIN)/clnn bench --json docs/benchmarks/bench.json --markdown docs/benchmarks.md --plot docs/benchmarks/bench.png
 
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .
@@ -58,7 +63,7 @@ $(BIN)/python:
 
 # One stamp per extra: a second call installs nothing, a changed pyproject.toml installs again.
 # `cpu` comes with what computes: it is an OpenCL device that pip alone brings, where there is one.
-$(VENV)/.has-demo $(VENV)/.has-test: $(VENV)/.has-%: pyproject.toml | $(BIN)/python
+$(VENV)/.has-demo $(VENV)/.has-test $(VENV)/.has-bench: $(VENV)/.has-%: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[cpu,$*]'
 	@touch $@
 

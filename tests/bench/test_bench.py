@@ -86,7 +86,21 @@ def test_the_table_says_where_clnn_loses():
     assert "| 2.00× |" in text
     assert "**0.50× ◂**" in text
     assert "WRONG: 1.0e-01 from numpy" in text
-    assert "the 1 of 2 comparisons" in text
+    assert "| s: g | numpy | 1.00× | 2 | 1 |" in text
+
+
+def test_a_page_keeps_what_is_around_the_tables(tmp_path):
+    facts = dict.fromkeys(("clnn", "device", "device_name", "platform", "driver", "cores", "cpu", "system",
+                           "python", "date"), "x")  # fmt: skip
+    found, page = report.Report(facts, Limits(0.0, 0.0), {}, []), tmp_path / "page.md"
+    page.write_text(f"before\n{report.MARKS[0]}\nold\n{report.MARKS[1]}\nafter\n")
+    for _ in range(2):
+        found.write_markdown(page)
+        text = page.read_text()
+        assert text.startswith("before\n")
+        assert text.endswith("\nafter\n")
+        assert "old" not in text
+        assert text.count("clnn x on x") == 1
 
 
 def test_sides_take_turns():

@@ -20,6 +20,7 @@ from .case import Case
 from .machine import Limits
 
 VERSION = 1  # of the JSON
+MARKS = ("<!-- clnn bench -->", "<!-- end -->")  # lines of a page between which the tables go
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,12 @@ class Report:
         write(path, json.dumps(self.data(), indent=1, ensure_ascii=False) + "\n")
 
     def write_markdown(self, path: Path) -> None:
-        """Write `markdown`, complete or not at all."""
-        write(path, self.markdown())
+        """Write `markdown`, complete or not at all; a file with MARKS keeps what is around them."""
+        text = self.markdown()
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        head, begin, rest = before.partition(MARKS[0])
+        _, end, tail = rest.partition(MARKS[1])
+        write(path, f"{head}{begin}\n\n{text}\n{end}{tail}" if end else text)
 
     def draw(self, path: Path) -> None:
         """Draw every ratio; raises SettingError without matplotlib or without a peer."""
@@ -171,8 +176,8 @@ class Report:
         return cells
 
     def markdown(self) -> str:
-        """The same tables for a page."""
-        lines = [self.head(), ""]
+        """The same tables for a page, a summary first."""
+        lines = [self.head(), "", *self._summary()]
         for (suite, group), rows in self.groups().items():
             peers = self.shown(rows)
             columns = ["case", "clnn", "GFLOP/s", "of peak", "GB/s", "of copy"]
@@ -183,14 +188,21 @@ class Report:
                 lines.append(_line([f"**{c}**" if c.endswith(_SLOWER) else c for c in cells]))
             means = [c for p in peers for c in ("", _ratio(geomean(rows, p)))]
             lines += [_line(["geometric mean", *[""] * 5, *means]), ""]
-        ratios = [r for row in self.rows for p in self.peers if (r := row.ratio(p)) is not None]
-        if ratios:
-            lost = sum(r < 1 for r in ratios)
-            lines.append(
-                f"Ratios are the peer's time over clnn's; {_SLOWER} marks the {lost} of {len(ratios)} "
-                "comparisons that clnn loses.\n"
-            )
         return "\n".join(lines)
+
+    def _summary(self) -> list[str]:
+        """A line per group and peer: the geometric mean, and how often clnn loses."""
+        columns = ("suite", "peer", "geometric mean", "cases", "clnn loses")
+        lines = [_line(list(columns)), _line(["---"] * len(columns))]
+        for (suite, group), rows in self.groups().items():
+            for peer in self.shown(rows):
+                ratios = [r for row in rows if (r := row.ratio(peer)) is not None]
+                cells = [f"{suite}: {group}", peer, _ratio(geomean(rows, peer)), str(len(ratios))]
+                lines.append(_line([*cells, str(sum(r < 1 for r in ratios))]))
+        if len(lines) == 2:
+            return []
+        why = f"Ratios are the peer's time over clnn's; {_SLOWER} marks where clnn loses."
+        return [*lines, "", why, ""]
 
 
 _SLOWER = "◂"
