@@ -116,6 +116,13 @@ def test_a_candidate_that_the_driver_refuses_is_passed_over(backend, plant, monk
     assert "the driver refused it" in rejected(result)["refused"]
 
 
+def test_values_that_no_launcher_asks_for_never_win(backend, plant, monkeypatch):
+    plant("deaf", tunables={"volume": (1, 2)})
+    costs = {"deaf volume=1": 0.1, "deaf volume=2": 0.1}
+    result = Tuner(backend, clock=Clock(monkeypatch, costs)).tune(SQUARE, 1e9)
+    assert set(rejected(result).values()) == {"its launcher does not ask for volume"}
+
+
 def test_a_wrong_default_is_an_error(backend, plant, monkeypatch):
     plant("wrong", "v * 1.005f")
     matmul._ENGINES.insert(0, matmul._ENGINES.pop(-2))
@@ -459,6 +466,7 @@ def test_every_declared_candidate_is_right(case, backend):
         every = way.candidates(found.problem, backend.rt.info)
         for values in every[:: max(1, len(every) // 12)]:
             candidate = algorithms.Candidate(way.name, values)
-            with algorithms.within(algorithms.trial(case.op, candidate)):
+            with algorithms.within(algorithms.trial(case.op, candidate)) as trial:
                 (got,) = backend.run(case.op, arrays, case.outs(), settings)
+            assert values.items() <= trial.asked.get(way.name, {}).items(), candidate
             assert compare(backend.download(got), want) is None, candidate

@@ -85,7 +85,8 @@ class Tuner:
             ways, p = tuning.tables()[case.op].algorithms, choice.problem
             usable = algorithms.usable(case.op, ways, p, self.info)
             shipped = self.rt.tuning.shipped_choice(case.op, p)
-            default = next((a for a in usable if a.name == shipped), usable[0])
+            first = algorithms.first(case.op, ways, p, self.info)
+            default = next((a for a in usable if a.name == shipped), first)
             return Found(tuning.owner(case.op), p, p.tuning_class(), default, usable)
         return None
 
@@ -219,7 +220,7 @@ class _Search:
         """Seconds per call, the median of blocks; None for a candidate that is wrong, fails or is too slow."""
         self.contexts[str(candidate)] = algorithms.trial(self.case.op, candidate)
         try:
-            why = self._wrong(candidate)
+            why = self._wrong(candidate) or self._ignored(candidate)
             if why is None:
                 seconds = self._time(candidate, limit)
                 why = self._wrong(candidate)
@@ -277,6 +278,12 @@ class _Search:
         finally:
             self.rt.poison = before
         return next((why for a, b in zip(got, self.want, strict=True) if (why := compare(a, b))), None)  # fmt: skip
+
+    def _ignored(self, candidate: Candidate) -> str | None:
+        """Says so if the launcher never asked for the values: it asks for another op's, or for none."""
+        asked = self.contexts[str(candidate)].asked.get(candidate.algorithm, {})
+        unasked = [name for name in candidate.values if name not in asked]
+        return f"its launcher does not ask for {', '.join(unasked)}" if unasked else None
 
     def _truth(self, host: list[Any]) -> list[Any]:
         """What the reference says; for what NumPy would take minutes over, the last algorithm on the device.
