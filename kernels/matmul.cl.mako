@@ -4,21 +4,28 @@
  * Layout    row-major. A is (.., M, K), or (.., K, M) if ta; B is (.., K, N), or (.., N, K) if tb; C is (.., M, N).
  *           Batches are `rank` merged axes of sizes n<d>, over which A moves by a<d> and B by b<d> elements (0
  *           where it is broadcast), so no operand is ever repeated in memory
- * Defines   dtype, ta, tb, rank, bias, residual (bool: are there such), engine ("simd", "tile", "plain", or "pack")
+ * Defines   dtype, ta, tb, rank, bias, residual (bool: are there such), engine ("simd", "plain", "pack" here, or "tile", "skinny", "split")
  *           act  C expression of v that ends the epilogue
- * Tunables  V, MR, NV (simd)   TM, TN, TK, RM, RN (tile)   KC (an argument: depth of a packed panel)
+ * Tunables  V, MR, NV (simd)   KC (an argument: depth of a packed panel)
  * Launch    simd:  group (1), grid (panels of B, row splits, batches); scratch of KC x NR per work-item. A is in
  *                  acc and not transposed (see pack). Sums wait in C between panels: KC >= K for the half types
- *           tile:  group (TN/RN, TM/RM), a group per tile along the first axis; the third axis strides over batches
+ *           tile, skinny, split: see _matmul_tile, _matmul_skinny, _matmul_split
  *           plain: any group, grid (N, M, batches); the second axis strides over rows, the third over batches
  *           pack:  group (1), grid (rows of A / V or columns / V if ta, matrices)
  * Source    _gemm.cl.mako; plain is the definition
  */
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
 <%namespace name="vectors" file="_gemm_simd.cl.mako"/>\
-<%namespace name="tiles" file="_gemm_tile.cl.mako"/>\
 <%def name="sizes()">const int M, const int N, const int K, const int batches${"".join(f", const int n{d}, const index_t a{d}, const index_t b{d}" for d in range(rank))}</%def>\
-${{"simd": simd, "tile": tile, "plain": plain, "pack": pack}[engine]()}
+% if engine == "tile":
+<%include file="_matmul_tile.cl.mako"/>
+% elif engine == "split":
+<%include file="_matmul_split.cl.mako"/>
+% elif engine == "skinny":
+<%include file="_matmul_skinny.cl.mako"/>
+% else:
+${{"simd": simd, "plain": plain, "pack": pack}[engine]()}
+% endif
 
 ## The offsets za, zb of batch z.
 <%def name="batch()">\
@@ -125,26 +132,6 @@ void pack(__global const real *restrict A, __global acc *restrict packed, const 
     for (size_t i = (size_t)first * K; i < end; ++i)
         to[i] = LOAD(from, i);
 % endif
-}
-</%def>
-
-<%def name="tile()">\
-${gemm.epilogue()}
-__kernel __attribute__((reqd_work_group_size(${TN // RN}, ${TM // RM}, 1)))
-void matmul(__global const real *restrict A, __global const real *restrict B, ${gemm.ends()}__global real *restrict C,
-            ${sizes()})
-{
-${tiles.tile_memory()}\
-    const index_t k_begin = 0, k_end = K;
-    for (int z = get_global_id(2); z < batches; z += get_global_size(2)) {
-${batch()}\
-        __global real *c = C + (size_t)z * M * N;
-<%call expr="tiles.tile('A', 'B', 'za + ' + ('i' if ta else '(size_t)i * K'), '(size_t)k * M' if ta else 'k',
-                       'zb + ' + ('(size_t)i * K' if tb else 'i'), 'k' if tb else '(size_t)k * N',
-                       'row' if ta else 'k', 'k' if tb else 'row')">\
-STORE(c, (size_t)i * N + j, epilogue(v${gemm.extra('j', '(size_t)z * M * N + (size_t)i * N + j')}));\
-</%call>\
-    }
 }
 </%def>
 

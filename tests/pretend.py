@@ -13,6 +13,7 @@ from kernel_lint import refuse
 
 VARIANTS = {
     "gpu": {"kind": "gpu", "integrated": False},
+    "big": {"kind": "gpu", "integrated": False, "compute_units": 132, "local_mem": 49152},
     "small": {
         "kind": "gpu", "integrated": True, "max_group": 64, "max_items": (64, 64, 64), "local_mem": 16384,
         "fp16": False, "fp64": False,

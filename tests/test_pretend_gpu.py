@@ -9,7 +9,6 @@ import pytest
 
 import clnn
 from clnn import optim
-from clnn.backends.opencl import gemm
 from clnn.backends.opencl.algorithms import algorithm
 from harness import check_against_reference, lacks
 from kernel_lint import problems
@@ -40,27 +39,6 @@ def test_gpu_paths_match_the_reference(variant, sample, opencl_device):
     if lacks(sample, opencl_device):
         pytest.skip("this device has no float64")
     check_against_reference(sample, pretend(opencl_device, variant))
-
-
-# Small samples get the smallest tile on a device of few compute units.
-PRODUCTS = [
-    sample("matmul", T(150, 37), T(37, 131)),
-    sample("matmul", T(2, 1, 130, 9), T(3, 9, 65)),
-    sample("linear", T(3, 67, 20), T(129, 20), T(129)),
-    sample("conv2d", T(3, 9, 7, 8), T(70, 9, 3, 3), T(70), padding=1, stride=(1, 2)),
-    sample("conv2d", T(2, 32, 6, 7), T(20, 16, 2, 3), T(20), groups=2, dilation=2),
-]
-
-
-@pytest.mark.parametrize("tile", gemm._TILES, ids=str)
-@pytest.mark.parametrize("product", PRODUCTS, ids=str)
-def test_every_tile_matches_the_reference(product, tile, opencl_device, monkeypatch):
-    if product.fn == "conv2d" and tile == gemm._TILES[0]:
-        pytest.skip("compilers for CPUs take a minute over a convolution in the largest tile")
-    monkeypatch.setattr(gemm, "_TILES", (tile,))
-    device = pretend(opencl_device, "gpu")
-    device.backend.rt.plans.clear()  # they remember the tile that was chosen before
-    check_against_reference(product, device)
 
 
 @pytest.mark.parametrize("variant", ["gpu", "small"])

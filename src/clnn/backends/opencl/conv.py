@@ -62,7 +62,7 @@ _INPUT_GRAD = [
     Algorithm("winograd_2x2", winograd.applies, winograd.input_grad(2), default=winograd.few_tiles),
     Algorithm("winograd_4x4", winograd.applies, winograd.input_grad(4)),
     Algorithm("simd", conv_simd.applies, conv_simd.input_grad),
-    Algorithm("tile", conv_tile.applies, conv_tile.input_grad, worth=not_on_cpus),
+    Algorithm("tile", conv_tile.applies, conv_tile.input_grad, conv_tile.tunables, not_on_cpus),
     Algorithm("plain", always, conv_plain.input_grad),
 ]
 ALGORITHMS = {
@@ -70,7 +70,7 @@ ALGORITHMS = {
         Algorithm("winograd_2x2", winograd.applies, winograd.conv2d(2), default=winograd.few_tiles),
         Algorithm("winograd_4x4", winograd.applies, winograd.conv2d(4)),
         Algorithm("simd", conv_simd.applies, conv_simd.conv2d),
-        Algorithm("tile", conv_tile.applies, conv_tile.conv2d, worth=not_on_cpus),
+        Algorithm("tile", conv_tile.applies, conv_tile.conv2d, conv_tile.tunables, not_on_cpus),
         Algorithm("plain", always, conv_plain.conv2d),
     ],
     "conv2d_input_grad": _INPUT_GRAD,
@@ -81,7 +81,9 @@ ALGORITHMS = {
         ),
         Algorithm("winograd_4x4", winograd.applies, winograd.weight_grad(4)),
         Algorithm("simd", conv_simd.applies, conv_simd.weight_grad),
-        Algorithm("tile", conv_tile.applies, conv_tile.weight_grad, worth=not_on_cpus),
+        Algorithm(
+            "tile", conv_tile.applies, conv_tile.weight_grad, conv_tile.tunables, not_on_cpus
+        ),
         Algorithm("plain", always, conv_plain.weight_grad),
     ],
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from .. import implements
-from . import matmul_simd, matmul_tile
+from . import matmul_simd, matmul_skinny, matmul_tile
 from .algorithms import Algorithm, always, choose, not_on_cpus
 from .elementwise import merge
 from .gemm import Epilogue, epilogue
@@ -67,6 +67,16 @@ def _plain(rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, y: Buff
 
 _ENGINES = [
     Algorithm("simd", matmul_simd.applies, matmul_simd.simd, matmul_simd.tunables),
+    Algorithm(
+        "skinny", matmul_skinny.applies, matmul_skinny.skinny, matmul_skinny.tunables, not_on_cpus
+    ),
+    Algorithm(
+        "split",
+        matmul_tile.split_applies,
+        matmul_tile.split,
+        matmul_tile.split_tunables,
+        not_on_cpus,
+    ),
     Algorithm("tile", matmul_tile.applies, matmul_tile.tile, matmul_tile.tunables, not_on_cpus),
     Algorithm("plain", always, _plain),
 ]

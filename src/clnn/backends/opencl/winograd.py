@@ -8,7 +8,8 @@ from ...dtypes import accumulator
 from . import winograd_phases, winograd_simd
 from .correlation import Problem
 from .discovery import DeviceInfo
-from .gemm import Epilogue, simd_fits, tile_fits
+from .gemm import Epilogue, simd_fits
+from .gemm_tile import applies as tile_fits
 from .runtime import Buffer, Runtime
 from .winograd_tiling import backward, forward
 
