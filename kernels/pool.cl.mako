@@ -10,15 +10,17 @@
  *           K, S, D  (rows, columns) of kernel size, stride and dilation; padding and sizes are arguments
  *           divisor  "given" (an argument), "padded" (the window within the padding), "inside" (within the input)
  *           walk     "points": a work-item per element.  "rows": a work-item per `rows` rows; of each the columns
- *                    lo..hi, whose windows are whole, go through a loop without branches
+ *                    lo..hi, whose windows are whole, go through a loop without branches.   "planes", of max_pool_grad
+ *                    in float and double: a work-item per `rows` planes, each of which it clears and then adds to
  * Tunables  WG (of points), rows (an argument)
- * Launch    group (WG) for points, (1) for rows; grid rounded up
- * Source    gradients gather: an element asks which windows saw it, so no sum needs an atomic
+ * Launch    group (WG) for points, (1) for rows and planes; grid rounded up
+ * Notes     adaptive windows on CPUs: see adaptive_pool
+ * Source    gradients gather, or one work-item owns all that they go to, so no sum needs an atomic
  */
 <%
     (KH, KW), (SH, SW), (DH, DW) = K, S, D
     grad = kernel.endswith("_grad")
-    whole = walk == "rows" and (grad if adaptive else KW <= 16)
+    whole = walk == "rows" and KW <= 16
     TH, TW = (KH - 1) * DH // SH + 1, (KW - 1) * DW // SW + 1  # windows that can cover one element
     height, width = ("H", "W") if grad else ("OH", "OW")
     names = ["g" if grad else "x", *["at"] * (kernel == "max_pool_grad" or kernel == "max_pool" and indices), "y"]
@@ -90,6 +92,7 @@ static int begin(const int at, const int D) { return at < 0 ? at + (D - 1 - at) 
 %   endif
 % endif
 
+% if walk != "planes":
 /* One element of the result: column col of row r, counted through all planes. */
 static void element(${arrays}, const Sizes z, const index_t r, const int col)
 {
@@ -97,19 +100,16 @@ static void element(${arrays}, const Sizes z, const index_t r, const int col)
     const int row = r % z.${height};
 ${{"max_pool": max_element, "avg_pool": avg_element, "max_pool_grad": max_grad_element, "avg_pool_grad": avg_grad_element}[kernel]()}\
 }
+% endif
 % if whole:
 
-% if adaptive:
-/* Columns 0..hi of row r in runs that the same windows cover: dividing once per run, not per element. */
-% else:
 /* Columns lo..hi of row r${f" in blocks of {SW}" if grad else ""}, where every window is whole along the row. */
-% endif
 static void middle(${arrays}, const Sizes z, const index_t r, const int lo, const int hi)
 {
     const index_t plane = r / z.${height};
     const int row = r % z.${height};
-${{"max_pool": max_middle, "avg_pool": avg_middle, "max_pool_grad": max_grad_runs if adaptive else max_grad_middle,
-   "avg_pool_grad": avg_grad_runs if adaptive else avg_grad_middle}[kernel]()}\
+${{"max_pool": max_middle, "avg_pool": avg_middle, "max_pool_grad": max_grad_middle,
+   "avg_pool_grad": avg_grad_middle}[kernel]()}\
 }
 % endif
 
@@ -125,6 +125,9 @@ void ${kernel}(${arrays}, const index_t count, const index_t rows, const int lo,
 % else:
     const index_t first = (index_t)get_global_id(0) * rows;
     const index_t last = min(first + rows, count);
+%   if walk == "planes":
+${scatter()}\
+%   else:
     for (index_t r = first; r < last; ++r) {
 %   if whole:
         const int left = ${f"max(lo * {SW} - PW, 0)" if grad else "lo"}, right = ${f"max(hi * {SW} - PW, 0)" if grad else "hi"};
@@ -138,6 +141,7 @@ void ${kernel}(${arrays}, const index_t count, const index_t rows, const int lo,
             element(${names}, z, r, col);
 %   endif
     }
+%   endif
 % endif
 }
 
@@ -283,39 +287,17 @@ void ${kernel}(${arrays}, const index_t count, const index_t rows, const int lo,
 </%call>\
 </%def>
 
-<%def name="max_grad_runs()">\
-    __global const real *p = g + plane * z.OH * z.OW;
-    __global const int *a = at + plane * z.OH * z.OW;
-    const int first = ROW_LOW(row), last = ROW_HIGH(row);
-<%call expr="runs()">\
-        for (; col < next; ++col) {
-            acc sum = 0;
-            for (int h = first; h <= last; ++h)
-                for (int w = left; w <= right; ++w)
-                    sum += a[h * z.OW + w] == row * z.W + col ? LOAD(p, h * z.OW + w) : 0;
-            STORE(y, r * z.W + col, sum);
-        }
-</%call>\
-</%def>
-
-<%def name="avg_grad_runs()">\
-    __global const real *p = g + plane * z.OH * z.OW;
-    const int first = ROW_LOW(row), last = ROW_HIGH(row);
-<%call expr="runs()">\
-        acc sum = 0;
-        for (int h = first; h <= last; ++h)
-            for (int w = left; w <= right; ++w)
-                sum += LOAD(p, h * z.OW + w) / (ROW_SPAN(h) * COL_SPAN(w));
-        for (; col < next; ++col)
-            STORE(y, r * z.W + col, sum);
-</%call>\
-</%def>
-
-<%def name="runs()">\
-    for (int col = lo; col < hi;) {
-        const int left = COL_LOW(col), right = COL_HIGH(col);
-        const int next = min(COL_END(left), right + 1 < z.OW ? COL_BEGIN(right + 1) : hi);
-${caller.body()}\
+<%def name="scatter()">
+    for (index_t plane = first; plane < last; ++plane) {
+        __global real *q = y + plane * z.H * z.W;
+        int i = 0;
+        for (; i + 16 <= z.H * z.W; i += 16)
+            vstore16((${base}16)(0), 0, q + i);
+        for (; i < z.H * z.W; ++i)
+            q[i] = 0;
+        for (index_t o = plane * z.OH * z.OW; o < (plane + 1) * z.OH * z.OW; ++o)
+            if (at[o] >= 0)
+                q[at[o]] += g[o];
     }
 </%def>
 

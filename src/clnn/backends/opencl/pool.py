@@ -1,19 +1,22 @@
-"""Host side of kernels/pool.cl.mako: which columns have whole windows, and who walks what."""
+"""Host side of kernels/pool.cl.mako and adaptive_pool.cl.mako: which columns have whole windows, and who walks what."""
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
 from ...dtypes import DType
-from ...shapes import Shape
+from ...shapes import Shape, Spec
 from .. import implements
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
-from .runtime import WIDE, Buffer, Runtime
+from .plan import planned
+from .runtime import Buffer, Runtime
 
 _TAPS_PER_ITEM = 32768  # loads of a work-item that walks rows: some ten microseconds
+_CELLS_PER_ITEM = 65536  # the same for adaptive windows, where a work-item starts with tables
+_MOST_COLUMNS = 1024  # of those tables
 
 
 class Problem(NamedTuple):
@@ -21,6 +24,7 @@ class Problem(NamedTuple):
 
     op: str
     kernel: str
+    dtype: DType
     planes: int
     size: Shape
     out: Shape
@@ -39,8 +43,6 @@ class Problem(NamedTuple):
 
     def middle(self) -> Shape:
         """First and last column (block of stride columns in a gradient) whose windows are all whole."""
-        if self.adaptive:
-            return (0, self.size[1] if prod(self.out) else 0)
         if self.D[0] > self.size[0]:  # a row window may miss the input altogether
             return (0, 0)
         n, m, k, s, p, d = (
@@ -54,54 +56,67 @@ class Problem(NamedTuple):
         return (first, last) if first < last else (0, 0)
 
 
-@lru_cache(maxsize=4096)
-def _plan(
-    rt: Runtime, p: Problem, walk: str, dtype: DType, indices: bool
-) -> tuple[Any, Shape, Shape, Shape]:
-    """(kernel, grid, group, numbers after the arrays)."""
+def _walk(walk: str, rt: Runtime, p: Problem, *arrays: Buffer) -> None:
     height, width = p.result
     count, rows, wg = p.planes * height, 1, 1
     middle: Shape = (0, 0)
     if walk == "rows":
-        taps = -(-prod(p.size) // max(1, prod(p.out))) if p.adaptive else prod(p.K)
-        rows = max(1, _TAPS_PER_ITEM // (width * taps))
+        rows = max(1, _TAPS_PER_ITEM // (width * prod(p.K)))
         middle = p.middle()
+    elif walk == "planes":
+        count, rows = p.planes, max(1, _TAPS_PER_ITEM // (height * width))
     else:
         count, wg = count * width, max(rt.wg, min(64, rt.info.max_group))
-    kernel = rt.kernel("pool", p.kernel, {
-        "dtype": dtype.code, "kernel": p.kernel, "adaptive": p.adaptive, "indices": indices, "K": p.K, "S": p.S,
-        "D": p.D, "divisor": p.divisor, "walk": walk, "WG": wg,
-        "wide": p.planes * max(prod(p.size), prod(p.out)) >= WIDE,
-    })  # fmt: skip
     items = -(-count // rows)
-    return (
-        kernel,
-        (-(-items // wg) * wg,),
-        (wg,),
-        (count, rows, *middle, *p.size, *p.out, *p.padding, p.given),
-    )
+    rt.launch(
+        "pool", p.kernel, (-(-items // wg) * wg,), *arrays, count, rows, *middle, *p.size, *p.out, *p.padding, p.given,
+        group=(wg,), dtype=p.dtype.code, kernel=p.kernel, adaptive=p.adaptive, indices=len(arrays) == 3, K=p.K, S=p.S,
+        D=p.D, divisor=p.divisor, walk=walk, WG=wg,
+    )  # fmt: skip
 
 
-def _launch(walk: str, rt: Runtime, problem: Problem, *arrays: Buffer) -> None:
-    kernel, grid, group, tail = _plan(rt, problem, walk, arrays[0].dtype, len(arrays) == 3)
-    rt.enqueue(kernel, grid, group, [*[a.mem for a in arrays], *tail])
+def _cells(rt: Runtime, p: Problem, *arrays: Buffer) -> None:
+    """Adaptive windows along rows of the result."""
+    height, _ = p.result
+    count = p.planes * height
+    fair = -(-count // (4 * rt.info.compute_units))
+    rows = max(1, min(fair, _CELLS_PER_ITEM * height // max(1, prod(p.size))))
+    rt.launch("adaptive_pool", p.kernel, (-(-count // rows),), *arrays, count, rows, *p.size, *p.out, group=(1,),
+              dtype=p.dtype.code, kernel=p.kernel, indices=len(arrays) == 3, products=p.adaptive, V=16,
+              MOST=_MOST_COLUMNS)  # fmt: skip
 
 
 def _on_cpu(problem: Problem, info: DeviceInfo) -> bool:
     return info.kind == "cpu"
 
 
-_WALKS = [
-    Algorithm("rows", _on_cpu, partial(_launch, "rows")),
-    Algorithm("points", always, partial(_launch, "points")),
-]
-_POOLS = ("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "max_pool_grad", "avg_pool_grad")
-ALGORITHMS = {op: _WALKS for name in _POOLS for op in (name, f"adaptive_{name}")}
+def _shrinks(p: Problem, info: DeviceInfo) -> bool:
+    """Whether windows of a CPU are cells, of which no element is in more than two along an axis."""
+    smaller = all(0 < m <= n for n, m in zip(p.size, p.out, strict=True))
+    return info.kind == "cpu" and smaller and p.size[1] <= _MOST_COLUMNS
+
+
+def _owns(p: Problem, info: DeviceInfo) -> bool:
+    """Whether there are planes enough for all units of a CPU, in what may be added to in memory."""
+    return info.kind == "cpu" and p.planes >= 4 * info.compute_units and p.dtype.itemsize >= 4
+
+
+_POINTS = Algorithm("points", always, partial(_walk, "points"))  # a work-item per element
+_WALKS = [Algorithm("rows", _on_cpu, partial(_walk, "rows")), _POINTS]
+_PLANES = Algorithm("planes", _owns, partial(_walk, "planes"))  # clear a plane, then add to it
+_CELLS = [Algorithm("cells", _shrinks, _cells), _POINTS]
+ALGORITHMS = {
+    **dict.fromkeys(("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "avg_pool_grad"), _WALKS),
+    **dict.fromkeys((f"adaptive_{kind}_pool{rank}d" for kind in ("max", "avg") for rank in (1, 2)), _CELLS),
+    "adaptive_avg_pool_grad": _CELLS,
+    "max_pool_grad": [_PLANES, *_WALKS],
+    "adaptive_max_pool_grad": [_PLANES, _POINTS],
+}  # fmt: skip
 
 
 def _run(rt: Runtime, problem: Problem, *arrays: Buffer) -> None:
     if arrays[-1].size:
-        choose(problem.op, _WALKS, problem, rt.info).launch(rt, problem, *arrays)
+        choose(problem.op, ALGORITHMS[problem.op], problem, rt.info).launch(rt, problem, *arrays)
 
 
 def _two(axes: Shape, default: int) -> Shape:
@@ -110,88 +125,96 @@ def _two(axes: Shape, default: int) -> Shape:
 
 
 def _problem(
-    kernel: str, full: Shape, pooled: Shape, rank: int, prefix: str = "", **more: Any
+    kernel: str, like: Spec, full: Shape, pooled: Shape, rank: int, prefix: str = "", **more: Any
 ) -> Problem:
     """What `kernel` does between planes of the shapes `full` and `pooled`."""
     op = prefix + kernel + ("" if kernel.endswith("_grad") else f"{rank}d")
     size, out = _two(full[-rank:], 1), _two(pooled[-rank:], 1)
-    return Problem(op, kernel, prod(full[:-rank]), size, out, **more)
+    return Problem(op, kernel, like.dtype, prod(full[:-rank]), size, out, **more)
 
 
-def _sliding(kernel: str, full: Shape, pooled: Shape, kernel_size: Shape, stride: Shape, padding: Shape,
+def _sliding(kernel: str, like: Spec, full: Shape, pooled: Shape, kernel_size: Shape, stride: Shape, padding: Shape,
              dilation: Shape = (1, 1), **more: Any) -> Problem:  # fmt: skip
     return _problem(
-        kernel, full, pooled, len(kernel_size), K=_two(kernel_size, 1), S=_two(stride, 1),
+        kernel, like, full, pooled, len(kernel_size), K=_two(kernel_size, 1), S=_two(stride, 1),
         padding=_two(padding, 0), D=_two(dilation, 1), **more,
     )  # fmt: skip
 
 
-def _average(kernel: str, full: Shape, pooled: Shape, count_include_pad: bool,
+def _average(kernel: str, like: Spec, full: Shape, pooled: Shape, count_include_pad: bool,
              divisor_override: int | None, **window: Shape) -> Problem:  # fmt: skip
     divisor = "given" if divisor_override else "padded" if count_include_pad else "inside"
     given: dict[str, Any] = {"divisor": divisor, "given": divisor_override or 0}
-    return _sliding(kernel, full, pooled, **window, **given)
+    return _sliding(kernel, like, full, pooled, **window, **given)
 
 
-def _adaptive(kernel: str, full: Shape, pooled: Shape, output_size: Shape) -> Problem:
-    problem = _problem(kernel, full, pooled, len(output_size), "adaptive_")
+def _adaptive(kernel: str, like: Spec, full: Shape, pooled: Shape, output_size: Shape) -> Problem:
+    problem = _problem(kernel, like, full, pooled, len(output_size), "adaptive_")
     products = max((n + 1) * (m + 1) for n, m in zip(problem.size, problem.out, strict=True))
     return problem._replace(adaptive="uint" if products < 2**32 else "long")
 
 
 @implements("max_pool1d", "max_pool2d")
+@planned
 def max_pool(
     rt: Runtime, x: Buffer, y: Buffer, *at: Buffer, ceil_mode: bool, indices: bool, **window: Shape
 ) -> None:
     """The maximum, and with `indices` where it is."""
-    _run(rt, _sliding("max_pool", x.shape, y.shape, **window), x, *at, y)
+    _run(rt, _sliding("max_pool", x.spec, x.shape, y.shape, **window), x, *at, y)
 
 
 @implements("max_pool_grad")
+@planned
 def max_pool_grad(
     rt: Runtime, g: Buffer, at: Buffer, y: Buffer, *, shape: Shape, **window: Shape
 ) -> None:
     """Every element gathers from the windows whose maximum it was."""
-    _run(rt, _sliding("max_pool_grad", shape, g.shape, **window), g, at, y)
+    _run(rt, _sliding("max_pool_grad", g.spec, shape, g.shape, **window), g, at, y)
 
 
 @implements("avg_pool1d", "avg_pool2d")
+@planned
 def avg_pool(rt: Runtime, x: Buffer, y: Buffer, *, ceil_mode: bool, **how: Any) -> None:
     """The sum of a window divided by what counts as its size."""
-    _run(rt, _average("avg_pool", x.shape, y.shape, **how), x, y)
+    _run(rt, _average("avg_pool", x.spec, x.shape, y.shape, **how), x, y)
 
 
 @implements("avg_pool_grad")
+@planned
 def avg_pool_grad(rt: Runtime, g: Buffer, y: Buffer, *, shape: Shape, **how: Any) -> None:
     """Every element gathers its share from the windows it is in."""
-    _run(rt, _average("avg_pool_grad", shape, g.shape, **how), g, y)
+    _run(rt, _average("avg_pool_grad", g.spec, shape, g.shape, **how), g, y)
 
 
 @implements("adaptive_max_pool1d", "adaptive_max_pool2d")
+@planned
 def adaptive_max_pool(
     rt: Runtime, x: Buffer, y: Buffer, *at: Buffer, output_size: Shape, indices: bool
 ) -> None:
     """As max_pool, over adaptive windows."""
-    _run(rt, _adaptive("max_pool", x.shape, y.shape, output_size), x, *at, y)
+    _run(rt, _adaptive("max_pool", x.spec, x.shape, y.shape, output_size), x, *at, y)
 
 
 @implements("adaptive_max_pool_grad")
+@planned
 def adaptive_max_pool_grad(
     rt: Runtime, g: Buffer, at: Buffer, y: Buffer, *, shape: Shape, output_size: Shape
 ) -> None:
     """Every element gathers from the windows whose maximum it was."""
-    _run(rt, _adaptive("max_pool_grad", shape, g.shape, output_size), g, at, y)
+    _run(rt, _adaptive("max_pool_grad", g.spec, shape, g.shape, output_size), g, at, y)
 
 
 @implements("adaptive_avg_pool1d", "adaptive_avg_pool2d")
+@planned
 def adaptive_avg_pool(rt: Runtime, x: Buffer, y: Buffer, *, output_size: Shape) -> None:
     """The mean over adaptive windows."""
-    _run(rt, _adaptive("avg_pool", x.shape, y.shape, output_size), x, y)
+    _run(rt, _adaptive("avg_pool", x.spec, x.shape, y.shape, output_size), x, y)
 
 
 @implements("adaptive_avg_pool_grad")
+@planned
 def adaptive_avg_pool_grad(
     rt: Runtime, g: Buffer, y: Buffer, *, shape: Shape, output_size: Shape
 ) -> None:
     """Every element gathers its share from the windows it is in."""
-    _run(rt, _adaptive("avg_pool_grad", shape, g.shape, output_size), g, y)
+    _run(rt, _adaptive("avg_pool_grad", g.spec, shape, g.shape, output_size), g, y)
