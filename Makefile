@@ -1,7 +1,7 @@
 # Every target makes .venv and installs what it needs; nothing here needs root.
 #   make demo        train a network on handwritten digits on this machine's best device
-#   make test        the test suite, without torch
-#   make test-all    the same with torch as oracle (a large download)
+#   make test        the test suite
+#   make test-peers  the comparisons with PyTorch and ONNX Runtime, which it leaves out (large downloads)
 #   make lint        style, types, import contracts
 #   make bench       measure beside NumPy, torch and ONNX Runtime; the tables go to docs/benchmarks.md
 #   make docs        the documentation as a site, in site/
@@ -14,7 +14,7 @@ PYTEST_FLAGS ?= -n $(JOBS) --dist worksteal
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-all bench lint format docs hooks clean
+.PHONY: help demo test test-peers bench lint format docs hooks clean
 .DELETE_ON_ERROR:
 
 help:
@@ -27,9 +27,9 @@ test: $(VENV)/.has-test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 # Imported once first: a torch that does not load must fail here, not skip every comparison.
-test-all: $(VENV)/.has-test $(VENV)/.has-torch
-	$(BIN)/python -c "import torch"
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+test-peers: $(VENV)/.has-test $(VENV)/.has-bench $(VENV)/.has-torch
+	$(BIN)/python -c "import torch, onnxruntime"
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m peers
 
 # With nothing else running. A long run in one go: `clnn bench conv --device ...` does a part.
 bench: $(VENV)/.has-bench $(VENV)/.has-torch

@@ -1,11 +1,13 @@
 """The `device` fixture: every device here, or those of --device; and the count of OpenCL implementations."""
 
+import importlib.util
 import os
 
 import pytest
 
 import clnn
 
+PEERS = ["torch", "onnx", "onnxruntime"]
 os.environ.setdefault("CLNN_TUNE", "off")  # what was tuned on this machine is no part of a test
 
 
@@ -34,6 +36,15 @@ def pytest_configure(config):
         raise pytest.UsageError(
             f"expected at least {need} OpenCL implementations, got {len(seen)}: {seen}"
         )
+
+
+def pytest_collection_modifyitems(items):
+    missing = [n for n in PEERS if importlib.util.find_spec(n) is None]
+    if missing:
+        skip = pytest.mark.skip(reason=f"no {', '.join(missing)} here: make test-peers has it")
+        for item in items:
+            if item.get_closest_marker("peers"):
+                item.add_marker(skip)
 
 
 @pytest.fixture(autouse=True, scope="session")

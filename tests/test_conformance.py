@@ -15,7 +15,6 @@ from harness import (
     check_numeric_grad,
     host_operands,
     lacks,
-    torch,
 )
 from samples import gather
 
@@ -34,7 +33,7 @@ def forced():
     return out
 
 
-@pytest.mark.skipif(torch is None, reason="torch is not installed: make test-all has it")
+@pytest.mark.peers
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_reference_matches_torch(sample):
     check_against_torch(sample)

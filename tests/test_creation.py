@@ -53,7 +53,7 @@ CALLS = [
 ]  # fmt: skip
 
 
-@pytest.mark.skipif(torch is None, reason="torch is not installed: make test-all has it")
+@pytest.mark.peers
 @pytest.mark.parametrize(("fn", "args", "options"), CALLS, ids=str)
 def test_is_what_torch_makes(fn, args, options):
     theirs = {k: getattr(torch, v) if k == "dtype" else v for k, v in options.items()}

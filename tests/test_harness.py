@@ -6,7 +6,7 @@ import pytest
 import clnn
 from clnn.autograd import apply
 from clnn.op import OPS, Op
-from harness import check_against_reference, check_against_torch, check_numeric_grad, torch
+from harness import check_against_reference, check_against_torch, check_numeric_grad
 from samples import T, sample
 
 DOUBLE = sample("add", T(3, 4), oracle=lambda x: x * 2)
@@ -39,7 +39,7 @@ def test_gradient_off_by_half_a_percent_fails(double):
         check_numeric_grad(DOUBLE, double(2, 2.01))
 
 
-@pytest.mark.skipif(torch is None, reason="torch is not installed: make test-all has it")
+@pytest.mark.peers
 class TestAgainstTorch:
     def test_right_op_passes(self, double):
         check_against_torch(DOUBLE, double(2, 2))

@@ -79,8 +79,11 @@ class TestToPython:
         got = np.from_dlpack(x)
         assert got.dtype.name == dtype
         np.testing.assert_array_equal(got, x.numpy())
-        if torch is not None:
-            assert torch.from_dlpack(x).tolist() == x.tolist()
+
+    @pytest.mark.peers
+    def test_dlpack_to_torch(self, device):
+        x = clnn.tensor([[0, 1], [1, 0]], device=device)
+        assert torch.from_dlpack(x).tolist() == x.tolist()
 
     def test_dlpack_of_bfloat16_is_refused(self, device):
         with pytest.raises(DTypeError, match=r"got bfloat16; use \.float\(\)"):

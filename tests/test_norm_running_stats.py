@@ -40,7 +40,7 @@ def test_instance_norm_moves_running_statistics(shape, device):
     np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.skipif(torch is None, reason="torch is not installed: make test-all has it")
+@pytest.mark.peers
 @pytest.mark.parametrize("name", ["batch_norm", "instance_norm"])
 def test_running_statistics_are_torchs(name):
     x = np.random.default_rng(1).standard_normal((4, 3, 5)).astype("float32")

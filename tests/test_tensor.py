@@ -256,7 +256,7 @@ class TestFacts:
 PUBLIC = [name for name, fn in vars(ops).items() if inspect.isfunction(fn)]
 
 
-@pytest.mark.skipif(torch is None, reason="torch is not installed: make test-all has it")
+@pytest.mark.peers
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_op_is_where_torch_has_it(name):
     if hasattr(torch.Tensor, name) and name != "unfold":  # torch's method is another function

@@ -46,7 +46,6 @@ def test_a_wrong_result_is_a_failure(opencl_device, monkeypatch, capsys):
 
 
 def test_files(opencl_device, tmp_path, capsys):
-    pytest.importorskip("matplotlib", reason="draws the picture: pip install 'clnn[bench]'")
     files = [tmp_path / "new" / name for name in ("b.json", "b.md", "b.png")]
     arguments = ["bench", "gemm", "--quick", "--peers", "numpy", "--device", opencl_device]
     for option, file in zip(("--json", "--markdown", "--plot"), files, strict=True):

@@ -36,9 +36,11 @@ def test_the_trace_is_the_ops_in_order(device):
     assert fused.flops == graph.flops
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("fused", [False, True])
 def test_torch_replays_it(fused, device):
-    torch = pytest.importorskip("torch", reason="replays networks: pip install 'clnn[torch]'")
+    import torch
+
     from clnn.bench.replay import Replay
 
     model, x = small(device), image(device)
@@ -47,9 +49,11 @@ def test_torch_replays_it(fused, device):
     assert np.allclose(got, model(x).numpy(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.peers
 def test_onnx_runtime_runs_it(device):
-    onnx = pytest.importorskip("onnx", reason="writes models: pip install 'clnn[bench]'")
-    runtime = pytest.importorskip("onnxruntime", reason="runs models: pip install 'clnn[bench]'")
+    import onnx
+    import onnxruntime as runtime
+
     from clnn.bench.onnx_graph import model_bytes
 
     model, x = small(device), image(device)
@@ -60,8 +64,8 @@ def test_onnx_runtime_runs_it(device):
     assert np.allclose(got, model(x).numpy(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.peers
 def test_other_ops_are_refused():
-    pytest.importorskip("onnx", reason="writes models: pip install 'clnn[bench]'")
     from clnn.bench.onnx_graph import model_bytes
 
     graph = trace(nn.Sequential(nn.Softplus()), image("cpu"))

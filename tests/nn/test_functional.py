@@ -1,6 +1,5 @@
 """clnn.nn.functional has what torch.nn.functional has, as far as ops do, with its signatures."""
 
-import importlib.util
 import inspect
 import re
 
@@ -14,10 +13,6 @@ from clnn.nn import functional as F
 
 NAMES = sorted(n for n, f in vars(F).items() if inspect.isfunction(f))
 OURS = {"generator"}  # keyword-only additions: where random numbers come from
-
-needs_torch = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="torch is not installed: make test-all has it"
-)
 
 
 def parameters(signature):
@@ -49,7 +44,7 @@ def torch_signature(name):
         return documented(theirs.__doc__)
 
 
-@needs_torch
+@pytest.mark.peers
 def test_nothing_is_left_out():
     import torch
 
@@ -57,7 +52,7 @@ def test_nothing_is_left_out():
     assert both - {"conv", "pad_sequence"} <= set(NAMES)
 
 
-@needs_torch
+@pytest.mark.peers
 @pytest.mark.parametrize("name", NAMES)
 def test_the_signature_is_torchs(name):
     assert parameters(inspect.signature(getattr(F, name))) == parameters(torch_signature(name))

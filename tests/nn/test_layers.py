@@ -9,9 +9,6 @@ from layers import LAYERS, torch
 import clnn
 from clnn import nn
 
-needs_torch = pytest.mark.skipif(
-    torch is None, reason="torch is not installed: make test-all has it"
-)
 CONTAINERS = {"Sequential", "ModuleList", "ModuleDict", "ParameterList", "Module"}
 FUSED = {"FusedConv2d", "FusedLinear", "FusedResidual"}  # made by nn.fuse, tested in test_fuse
 
@@ -47,7 +44,7 @@ def test_the_table_names_every_layer():
     assert classes == {layer.name for layer in LAYERS}
 
 
-@needs_torch
+@pytest.mark.peers
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_equals_torch(layer, device):
     theirs = layer.make_torch()

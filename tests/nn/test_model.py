@@ -40,7 +40,7 @@ def batch():
     return images, rng.integers(0, 10, 5)
 
 
-@pytest.mark.skipif(torch is None, reason="torch is not installed: make test-all has it")
+@pytest.mark.peers
 def test_gradients_equal_torchs(device):
     images, labels = batch()
     theirs, ours = torch_net(), Net().to(device)

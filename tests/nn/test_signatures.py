@@ -9,10 +9,6 @@ import pytest
 import clnn
 from clnn import nn
 
-needs_torch = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="torch is not installed: make test-all has it"
-)
-
 # Parameters torch has and clnn has not: what follows them is by keyword only, so nothing is misread.
 ABSENT = {
     "size_average": "deprecated in favour of reduction",
@@ -57,7 +53,7 @@ def shared():
     return sorted(set(both) - containers)
 
 
-@needs_torch
+@pytest.mark.peers
 @pytest.mark.parametrize("name", shared())
 def test_a_call_for_torch_means_the_same(name):
     import torch

@@ -10,9 +10,6 @@ from clnn import optim
 from clnn.errors import AutogradError, DeviceError, DTypeError, SettingError
 from harness import from_torch, to_torch, torch
 
-needs_torch = pytest.mark.skipif(
-    torch is None, reason="torch is not installed: make test-all has it"
-)
 SHAPES = [(3, 5), (), (0, 2), (5000,), (7, 11, 3)]
 
 
@@ -26,7 +23,7 @@ def with_gradients(device, scale=1.0, shapes=SHAPES, dtype="float32"):
     return params
 
 
-@needs_torch
+@pytest.mark.peers
 @pytest.mark.parametrize("scale", [1.0, 1e-3])
 @pytest.mark.parametrize("norm_type", [2.0, 1.0, 3.0, 0.5, math.inf])
 def test_norm_as_torch(device, norm_type, scale):

@@ -82,7 +82,7 @@ def test_state_dict_is_plain(device):
     np.testing.assert_array_equal(saved["state"][0]["exp_avg"], before)
 
 
-@pytest.mark.skipif(torch is None, reason="torch is not installed: make test-all has it")
+@pytest.mark.peers
 @pytest.mark.parametrize(("name", "options"), [c for c in CASES if c[1]], ids=str)
 def test_continues_from_torch(device, name, options):
     theirs = [to_torch(p.numpy()).requires_grad_() for p in parameters("cpu")]

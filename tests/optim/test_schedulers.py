@@ -11,10 +11,6 @@ from clnn import optim
 from clnn.errors import SettingError
 from harness import torch
 
-needs_torch = pytest.mark.skipif(
-    torch is None, reason="torch is not installed: make test-all has it"
-)
-
 CASES = [
     ("StepLR", {"step_size": 3}),
     ("StepLR", {"step_size": 4, "gamma": 0.5}),
@@ -54,7 +50,7 @@ def label(value):
     return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
-@needs_torch
+@pytest.mark.peers
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 @pytest.mark.parametrize(("name", "options"), CASES, ids=label)
@@ -76,7 +72,7 @@ def test_as_torch(name, options, optimizer):
             b.step()
 
 
-@needs_torch
+@pytest.mark.peers
 @pytest.mark.parametrize("options", [
     {}, {"mode": "max", "patience": 1}, {"patience": 2, "cooldown": 3, "factor": 0.5},
     {"patience": 0, "threshold": 0.5, "threshold_mode": "abs"}, {"patience": 0, "min_lr": [0.01, 0.2]},

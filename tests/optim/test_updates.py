@@ -8,10 +8,6 @@ import clnn
 from clnn import optim
 from harness import from_torch, to_torch, torch
 
-needs_torch = pytest.mark.skipif(
-    torch is None, reason="torch is not installed: make test-all has it"
-)
-
 
 def run_torch(name, options, dtype="float32", steps=20):
     start = [to_torch(p.numpy()) for p in parameters("cpu", dtype=dtype)]
@@ -24,7 +20,7 @@ def run_torch(name, options, dtype="float32", steps=20):
     return [from_torch(p) for p in params]
 
 
-@needs_torch
+@pytest.mark.peers
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 def test_twenty_steps_as_torch(device, name, options):
     params = parameters(device)
@@ -42,7 +38,7 @@ def test_devices_agree(opencl_device, name, options):
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-5, atol=2e-6)
 
 
-@needs_torch
+@pytest.mark.peers
 @pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop"])
 def test_float64_as_torch(device, name):
     if device != "cpu" and not clnn.device(device).info.fp64:
