@@ -195,15 +195,12 @@ def apply(op: Op, *inputs: Any, **settings: Any) -> Any:
             large = large or (type(number) is int and not 0 <= number < 256)
     if first is None:
         raise DTypeError(f"{op.name}: expected at least one Tensor, got only Python numbers")
-    specs = op.infer(*specs_in, **settings)
+    specs, many = op.specs(tuple(specs_in), settings)
     if large:  # or it would wrap around on one device and raise on another
         kind = result_type((s.dtype, s.rank) for s in specs_in)
         for a in arrays:
             if type(a) is int:
                 as_kind(op.name, a, kind)
-    many = type(specs) is tuple
-    if not many:
-        specs = (specs,)
     device = first.device
     outs = device.backend.run(op.name, arrays, specs, settings)
     node = None

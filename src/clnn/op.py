@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
+from .shapes import Spec
+
 OPS: dict[str, Op] = {}
+Specs = tuple[Spec, ...]
+_REMEMBERED = 1024  # calls per op whose specs are kept
 
 
 class Op:
@@ -16,7 +20,7 @@ class Op:
     Only the first output is differentiable; any others are residuals for the vjp.
     """
 
-    __slots__ = ("infer", "name", "vjp")
+    __slots__ = ("infer", "inferred", "name", "vjp")
 
     def __init__(
         self, name: str, infer: Callable[..., Any], vjp: Callable[..., Any] | None = None
@@ -25,7 +29,27 @@ class Op:
         if name in OPS:
             raise ValueError(f"op {name!r} is declared twice")
         self.name, self.infer, self.vjp = name, infer, vjp
+        self.inferred: dict[Hashable, tuple[Specs, bool]] = {}
         OPS[name] = self
+
+    def specs(self, inputs: Specs, settings: dict[str, Any]) -> tuple[Specs, bool]:
+        """What `infer` returns, as a tuple, and whether it was one; remembered, as the same calls repeat."""
+        # types too, for 1 == True == 1.0 and infer may refuse some of them
+        key = (*inputs, *settings.items(), *map(type, settings.values()))
+        try:
+            found = self.inferred.get(key)
+        except TypeError:  # infer says what is wrong with a setting that has no hash
+            return _as_tuple(self.infer(*inputs, **settings))
+        if found is None:
+            found = _as_tuple(self.infer(*inputs, **settings))
+            if len(self.inferred) >= _REMEMBERED:
+                self.inferred.clear()
+            self.inferred[key] = found
+        return found
 
     def __repr__(self) -> str:
         return f"Op({self.name!r})"
+
+
+def _as_tuple(specs: Spec | Specs) -> tuple[Specs, bool]:
+    return ((specs,), False) if isinstance(specs, Spec) else (specs, True)

@@ -39,6 +39,14 @@ class NumberSpec(Spec):
     """The spec of a Python number among operands: 0-d, and weak in dtype promotion."""
 
     __slots__ = ()
+    __hash__ = Spec.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        """There is one for each kind of number, and none equals the spec of a 0-d tensor."""
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
 
     @property
     def rank(self) -> int:
@@ -127,6 +135,8 @@ def infer_reshape(op: str, shape: Shape, to: Sequence[int]) -> Shape:
 
 def pair(op: str, name: str, value: int | Sequence[int], rank: int = 2) -> Shape:
     """One int per spatial axis from an int or a sequence, as torch's stride and padding arguments."""
+    if type(value) is int:
+        return (value,) * rank
     out = (value,) * rank if isinstance(value, int | float) else tuple(value)
     if any(isinstance(n, bool) or not isinstance(n, int) for n in out):
         raise DTypeError(f"{op}: expected {name} to be an int or {rank} ints, got {value!r}")

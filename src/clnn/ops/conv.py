@@ -71,8 +71,8 @@ def _convolve(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: Si
               dilation: Size, groups: int) -> Any:  # fmt: skip
     at = conv_settings(op, rank, weight, stride, padding, dilation, groups)
     operands = [input, weight, *([] if bias is None else [bias])]
-    if not all(isinstance(x, Variable) for x in operands):
-        return apply(CONV2D, *operands, **at)  # which says what is wrong
+    if _as_it_is(rank, operands):
+        return apply(CONV2D, *operands, **at)
     x = _batched(input, rank)
     shape = _output(op, x.spec, *(a.spec for a in operands[1:]), **at)
     y = apply(
@@ -102,7 +102,7 @@ def _transpose(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: S
     }  # fmt: skip
     _not_negative(op, "padding", at["padding"])
     operands = [input, weight, *([] if bias is None else [bias])]
-    if not all(isinstance(x, Variable) for x in operands):
+    if _as_it_is(rank, operands):
         return apply(CONV_TRANSPOSE2D, *operands, **at)
     x = _batched(input, rank)
     shape = _transposed_output(op, x.spec, *(a.spec for a in operands[1:]), **at)
@@ -134,6 +134,13 @@ def _sides(op: str, rank: int, padding: Padding, weight: Any, at: dict[str, Any]
 def _not_negative(op: str, name: str, sides: Sides) -> None:
     if any(n < 0 for side in sides for n in side):
         raise ShapeError(f"{op}: expected {name} >= 0, got {tuple(side[0] for side in sides)}")
+
+
+def _as_it_is(rank: int, operands: Sequence[Any]) -> bool:
+    """Whether there is nothing to reshape: a batch of images, or no tensors, of which `apply` says what is wrong."""
+    if not all([isinstance(x, Variable) for x in operands]):
+        return True
+    return rank == 2 and operands[0].ndim == 4
 
 
 def _batched(x: Any, rank: int) -> Any:

@@ -9,6 +9,7 @@ from ...dtypes import accumulator
 from ...shapes import Shape, Spec
 from .. import implements
 from .elementwise import chunking
+from .plan import planned
 from .runtime import Buffer, Runtime
 
 _ROW_GROUPS = 16384  # of a GPU; beyond that every group walks several rows
@@ -79,6 +80,7 @@ def _backward(rt: Runtime, g: Buffer, logits: tuple[Buffer, ...], target: Buffer
 
 
 @implements("cross_entropy")
+@planned
 def cross_entropy(rt: Runtime, x: Buffer, target: Buffer, *rest: Buffer, reduction: str, ignore_index: int,
                   label_smoothing: float) -> None:  # fmt: skip
     """rest is (weight or nothing, loss, lse, totals)."""
@@ -89,6 +91,7 @@ def cross_entropy(rt: Runtime, x: Buffer, target: Buffer, *rest: Buffer, reducti
 
 
 @implements("cross_entropy_grad")
+@planned
 def cross_entropy_grad(rt: Runtime, g: Buffer, x: Buffer, target: Buffer, lse: Buffer, totals: Buffer, *rest: Buffer,
                        reduction: str, ignore_index: int, label_smoothing: float) -> None:  # fmt: skip
     """rest is (weight or nothing, gx)."""
@@ -99,6 +102,7 @@ def cross_entropy_grad(rt: Runtime, g: Buffer, x: Buffer, target: Buffer, lse: B
 
 
 @implements("nll_loss")
+@planned
 def nll_loss(
     rt: Runtime, x: Buffer, target: Buffer, *rest: Buffer, reduction: str, ignore_index: int
 ) -> None:
@@ -108,6 +112,7 @@ def nll_loss(
 
 
 @implements("nll_loss_grad")
+@planned
 def nll_loss_grad(rt: Runtime, g: Buffer, target: Buffer, totals: Buffer, *rest: Buffer, shape: Shape, reduction: str,
                   ignore_index: int) -> None:  # fmt: skip
     """rest is (weight or nothing, gx)."""

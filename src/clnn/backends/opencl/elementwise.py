@@ -8,7 +8,7 @@ from typing import Any
 from ...dtypes import DType, accumulator, int32, result_type
 from ...shapes import Shape, Spec, number_spec
 from .. import implements
-from .runtime import WIDE, Buffer, Runtime
+from .runtime import WIDE, Buffer, Repeated, Runtime
 
 _PLANS = 4096  # remembered per expression; a plan is small, and shapes repeat
 
@@ -85,7 +85,14 @@ def elementwise(
                 plans.clear()
             operands = [a.spec if type(a) is Buffer else a for a in arrays]
             defines, *how = _plan(rt, expr, integer, by_input, operands, tuple(settings))
-            plan = plans[key] = rt.kernel("elementwise", "map", defines), *how
+            kernel, (grid, group, tail) = rt.kernel("elementwise", "map", defines), how
+            if not settings and all([type(a) is Buffer for a in arrays]):
+                plan = plans[key] = rt.repeated(kernel, grid, group, (*arrays, *tail))
+            else:
+                plan = plans[key] = kernel, grid, group, tail
+        if isinstance(plan, Repeated):
+            rt.repeat(plan, [a.mem for a in arrays])
+            return
         kernel, grid, group, tail = plan
         flat = [a.mem if type(a) is Buffer else a for a in arrays]
         flat += settings.values()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from ...shapes import Shape, Spec
 from .algorithms import current
-from .runtime import Buffer, Runtime
+from .runtime import Buffer, Repeated, Runtime
 
 _PLANS = 4096  # remembered per device; a plan is small
 
@@ -16,11 +16,8 @@ _PLANS = 4096  # remembered per device; a plan is small
 class _Step(NamedTuple):
     """One launch. Memory is named by slot: the operands in order, then scratch as it was asked for."""
 
-    kernel: Any
-    grid: Shape
-    group: Shape | None
-    args: tuple[Any, ...]
-    at: tuple[tuple[int, int], ...]  # which arguments are memory, and of which slot
+    launch: Repeated
+    slots: tuple[int, ...]  # of the arguments that are memory
     fresh: tuple[tuple[int, Spec], ...]  # scratch that is first used here
     last: tuple[int, ...]  # scratch that is used no more after this
 
@@ -92,13 +89,11 @@ class _Recorder:
     def _written(self) -> Any:
         slots = {id(b): k for k, b in enumerate(self.buffers)}
         at = [
-            [(i, slots[id(a)]) for i, a in enumerate(step.args) if type(a) is Buffer]
-            if type(step) is _Launch
-            else []
+            [slots[id(a)] for a in step.args if type(a) is Buffer] if type(step) is _Launch else []
             for step in self.launches
         ]
         outside = self.kept.union(range(self.operands))
-        used = [{slot for _, slot in pairs} - outside for pairs in at]
+        used = [set(named) - outside for named in at]
         out: list[_Step | _Derive] = []
         for n, step in enumerate(self.launches):
             if isinstance(step, _Derive):
@@ -107,8 +102,7 @@ class _Recorder:
             fresh = used[n].difference(*used[:n])
             last = used[n].difference(*used[n + 1 :])
             out.append(_Step(
-                step.kernel, step.grid, step.group,
-                tuple(None if type(a) is Buffer else a for a in step.args), tuple(at[n]),
+                self.rt.repeated(step.kernel, step.grid, step.group, step.args), tuple(at[n]),
                 tuple((slot, self.buffers[slot].spec) for slot in sorted(fresh)), tuple(last),
             ))  # fmt: skip
         return tuple(out)
@@ -152,12 +146,9 @@ def _repeat(rt: Runtime, steps: Any, arrays: Sequence[Buffer], mems: dict[int, A
                 arrays[step.source].derived[step.key] = made
             mems[step.slot] = made.mem
             continue
-        kernel, grid, group, args, at, fresh, last = step
+        launch, slots, fresh, last = step
         for slot, spec in fresh:
             mems[slot] = rt.empty(spec).mem
-        flat = list(args)
-        for k, slot in at:
-            flat[k] = mems[slot]
-        rt.enqueue(kernel, grid, group, flat)
+        rt.repeat(launch, [mems[slot] for slot in slots])
         for slot in last:
             del mems[slot]

@@ -7,12 +7,13 @@ from functools import lru_cache, partial
 from math import prod
 from typing import Any, NamedTuple
 
-from ...dtypes import DType, accumulator, int32, int64
+from ...dtypes import accumulator, int32, int64
 from ...shapes import Shape, Spec
 from .. import implements
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .elementwise import chunking, compute_dtype, elementwise
+from .plan import planned
 from .runtime import WIDE, Buffer, Runtime
 
 _SUMS = ("sum", "mean", "prod")  # of integers: kept in int64
@@ -89,30 +90,21 @@ def reduce(
 ) -> None:
     """outs = `op` (spelled `kind` in the kernel) of x over `axes`; u is the number its formula takes."""
     if outs[0].size:
-        problem = merged(x.shape, axes)
-        choose(op, ALGORITHMS[op], problem, rt.info).launch(rt, kind or op, problem, x, outs, u)
+        _reduce(rt, x, *outs, op=op, axes=axes, u=u, kind=kind or op)
+
+
+@planned
+def _reduce(
+    rt: Runtime, x: Buffer, *outs: Buffer, op: str, axes: Shape, u: float, kind: str
+) -> None:
+    problem = merged(x.shape, axes)
+    choose(op, ALGORITHMS[op], problem, rt.info).launch(rt, kind, problem, x, outs, u)
 
 
 def _run(deal: Callable[[Runtime, Problem], Engine], rt: Runtime, op: str, problem: Problem, x: Buffer,
          outs: Sequence[Buffer], u: float) -> None:  # fmt: skip
-    passes, planes = _plan(
-        rt, op, deal(rt, problem), x.spec, problem, tuple([y.dtype for y in outs])
-    )
-    results = [y.mem for y in outs]
-    between = [rt.empty(spec) for spec in planes]
-    partial = [b.mem for b in between]
-    kernel, grid, group, tail = passes[0]
-    rt.enqueue(kernel, grid, group, [x.mem, *(partial or results), u, *tail])
-    if partial:
-        kernel, grid, group, tail = passes[1]
-        rt.enqueue(kernel, grid, group, [*partial, *results, u, *tail])
-
-
-@lru_cache(maxsize=_PLANS)
-def _plan(
-    rt: Runtime, op: str, engine: Engine, x: Spec, problem: Problem, outs: tuple[DType, ...]
-) -> Any:
-    """(kernel, grid, group, integer arguments) of each pass, and the specs of the planes between them."""
+    """One pass, or where reductions are cut into slices a second one that combines them."""
+    engine = deal(rt, problem)
     n, inner = problem.outputs, problem.inner
     cut = slices(problem, engine)
     compute = accumulator(x.dtype) if op in _SUMS else compute_dtype(x.dtype)
@@ -120,31 +112,32 @@ def _plan(
     kinds = [compute] * _STATES.get(op, min(len(outs), 2))
     if op in _PLACES:
         kinds[1] = int64 if wide else int32
-    codes = tuple(d.code for d in outs)
+    codes = tuple(y.dtype.code for y in outs)
     between = tuple(k.code for k in kinds)
-    defines = {"op": op, "dtype": x.dtype.code, "compute": compute.code, "wide": wide,
-               "kept": len(problem.kept), "reduced": len(problem.reduced),
-               "states": len(kinds), "planes": between}  # fmt: skip
+    defines: dict[str, Any] = {
+        "op": op, "dtype": x.dtype.code, "compute": compute.code, "wide": wide,
+        "kept": len(problem.kept), "reduced": len(problem.reduced),
+        "states": len(kinds), "planes": between,
+    }  # fmt: skip
+    partial = [rt.empty(Spec((cut, n), k)) for k in kinds] if cut > 1 else []
     units = -(-inner // engine.W) * (n // inner) * cut
     chunk = 1 if engine.name == "group" else _chunk(rt, units, n * problem.length)
     run = problem.reduced[-1][0]
-    kernel = rt.kernel("reduce", engine.name, {
-        **defines, "engine": engine.name, "WG": engine.WG, "W": engine.W, "span": engine.span,
-        "partial": cut > 1, "outs": between if cut > 1 else codes,
-        "flat": engine.span > 1 and run < 4 * engine.span < problem.length,
-    })  # fmt: skip
     axes = [number for axis in (*problem.kept, *problem.reduced) for number in axis]
-    tail = [n, cut, chunk, problem.length, *axes]
-    items = _rounded(-(-units // chunk) * engine.span, engine.WG)
-    passes = [(kernel, (items,), (engine.WG,), tail)]
+    rt.launch(
+        "reduce", engine.name, (_rounded(-(-units // chunk) * engine.span, engine.WG),),
+        x, *(partial or outs), u, n, cut, chunk, problem.length, *axes, group=(engine.WG,),
+        **defines, engine=engine.name, WG=engine.WG, W=engine.W, span=engine.span, partial=cut > 1,
+        outs=between if cut > 1 else codes,
+        flat=engine.span > 1 and run < 4 * engine.span < problem.length,
+    )  # fmt: skip
     if cut > 1:
         wg = min(64, engine.WG)
         chunk = 1 if wg > 1 else _chunk(rt, n, n * cut)
-        kernel = rt.kernel("reduce", "combine", {
-            **defines, "engine": "combine", "WG": wg, "W": 1, "span": 1, "partial": False, "flat": False, "outs": codes,
-        })  # fmt: skip
-        passes.append((kernel, (-(-n // chunk) * wg,), (wg,), [n, cut, chunk]))
-    return passes, tuple(Spec((cut, n), k) for k in kinds) if cut > 1 else ()
+        rt.launch(
+            "reduce", "combine", (-(-n // chunk) * wg,), *partial, *outs, u, n, cut, chunk, group=(wg,),
+            **defines, engine="combine", WG=wg, W=1, span=1, partial=False, flat=False, outs=codes,
+        )  # fmt: skip
 
 
 def _rounded(n: int, to: int) -> int:

@@ -6,7 +6,7 @@ import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,6 +60,22 @@ class Buffer:
         return self.spec.size
 
 
+class Repeated:
+    """A launch that comes again on other memory: its own kernel object keeps every other argument."""
+
+    __slots__ = ("at", "grid", "group", "kernel", "own")
+
+    def __init__(self, kernel: Any, grid: Shape, group: Shape | None, args: Sequence[Any],
+                 types: Sequence[Any]) -> None:  # fmt: skip
+        """`args` are those of the launch, `types` NumPy's of the numbers; for Buffers memory is given each time."""
+        self.kernel, self.grid, self.group = kernel, grid, group
+        self.at = tuple([k for k, a in enumerate(args) if type(a) is Buffer])
+        self.own = cl.Kernel(kernel.program, kernel.function_name)
+        for k, (a, number) in enumerate(zip(args, types, strict=True)):
+            if type(a) is not Buffer:
+                self.own.set_arg(k, number(a))
+
+
 class Runtime:
     """Opens a device once; everything it compiles or allocates dies with it."""
 
@@ -86,6 +102,7 @@ class Runtime:
         self._pending = 0
         self._events: list[tuple[Any, Any]] | None = None  # while profiling
         self._kernels: dict[tuple[Any, ...], Any] = {}
+        self._types: dict[Any, list[Any]] = {}  # NumPy's, of what a kernel takes besides memory
         self._programs: dict[Hashable, tuple[Any, str]] = {}
         self._uploads: deque[tuple[Any, Any]] = deque()
         if hasattr(os, "register_at_fork"):
@@ -225,13 +242,30 @@ class Runtime:
     def enqueue(self, kernel: Any, grid: Shape, group: Shape | None, flat: list[Any]) -> None:
         """Enqueue a kernel object with raw arguments; for launchers that keep their own kernel."""
         with self.lock:
-            event = kernel(self.queue, grid, group, *flat)
-            if self._events is not None:
-                self._events.append((kernel, event))
-            self._pending += 1
-            if self._pending >= _FLUSH_EVERY:
-                self._pending = 0
-                self.queue.flush()
+            self._enqueued(kernel, kernel(self.queue, grid, group, *flat))
+
+    def repeated(
+        self, kernel: Any, grid: Shape, group: Shape | None, args: Sequence[Any]
+    ) -> Repeated:
+        """What `repeat` takes, for a launch as it was once enqueued."""
+        return Repeated(kernel, grid, group, args, self._types[kernel])
+
+    def repeat(self, launch: Repeated, mems: Iterable[Any]) -> None:
+        """Enqueue a launch again, on other memory."""
+        own = launch.own
+        with self.lock:
+            for k, mem in zip(launch.at, mems, strict=True):
+                own.set_arg(k, mem)
+            event = cl.enqueue_nd_range_kernel(self.queue, own, launch.grid, launch.group)
+            self._enqueued(launch.kernel, event)
+
+    def _enqueued(self, kernel: Any, event: Any) -> None:
+        if self._events is not None:
+            self._events.append((kernel, event))
+        self._pending += 1
+        if self._pending >= _FLUSH_EVERY:
+            self._pending = 0
+            self.queue.flush()
 
     @contextmanager
     def profiling(self) -> Iterator[list[Launch]]:
@@ -267,7 +301,8 @@ class Runtime:
             self._programs[key] = self._compile(family, name, defines)
         program, source = self._programs[key]
         kernel = cl.Kernel(program, name)
-        kernel.set_scalar_arg_dtypes([t and _SCALARS[t] for t in scalar_types(source, name)])
+        types = self._types[kernel] = [t and _SCALARS[t] for t in scalar_types(source, name)]
+        kernel.set_scalar_arg_dtypes(types)
         return kernel
 
     def _compile(self, family: str, name: str, defines: dict[str, Any]) -> tuple[Any, str]:
