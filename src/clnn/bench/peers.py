@@ -19,6 +19,7 @@ from ..device import Device, synchronize
 from ..errors import SettingError
 from .case import Case, Job, Lib, Thunk
 from .networks import Network, inference, step
+from .opencl_peers import CLBlast, NetCL, Tinygrad
 from .replay import Replay
 
 
@@ -151,6 +152,7 @@ class OnnxRuntime:
 
 PEERS: dict[str, Callable[[Device, int], Peer]] = {
     "numpy": NumPy, "torch": Torch, "torch, folded": FoldedTorch, "onnxruntime": OnnxRuntime,
+    "tinygrad": Tinygrad, "netcl": NetCL, "pyclblast": CLBlast,
 }  # fmt: skip
 
 
