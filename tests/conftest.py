@@ -9,6 +9,7 @@ import clnn
 
 PEERS = ["torch", "onnx", "onnxruntime"]
 os.environ.setdefault("CLNN_TUNE", "off")  # what was tuned on this machine is no part of a test
+os.environ.setdefault("CLNN_SELFTEST", "off")  # the tests compare every algorithm themselves
 
 
 def pytest_addoption(parser):

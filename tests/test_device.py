@@ -70,7 +70,7 @@ class FakeOpenCL:
 
     opened = 0
 
-    def __init__(self, info: DeviceInfo) -> None:
+    def __init__(self, info: DeviceInfo, reference: Any) -> None:
         FakeOpenCL.opened += 1
         self.info, self.calls = info, []
 

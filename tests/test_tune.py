@@ -26,7 +26,7 @@ GROUP = "f32 nn m32 n32 k32 b1"
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning_store, "folder", lambda: tmp_path / "tuning")
+    monkeypatch.setattr(tuning_store, "folder", lambda: tmp_path)
     monkeypatch.setattr(tuning, "shipped", lambda: ())
     monkeypatch.setenv("CLNN_TUNE", "cache")
     return tmp_path / "tuning"

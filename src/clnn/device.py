@@ -219,4 +219,4 @@ def _new_backend(device: Device) -> Backend:
         )
     from .backends.opencl import OpenCL
 
-    return OpenCL(device.info)
+    return OpenCL(device.info, reference=lambda: _open(Device("cpu")))

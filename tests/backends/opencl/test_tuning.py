@@ -29,7 +29,7 @@ class Problem:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning_store, "folder", lambda: tmp_path / "tuning")
+    monkeypatch.setattr(tuning_store, "folder", lambda: tmp_path)
     monkeypatch.setenv("CLNN_TUNE", "cache")
     return tmp_path / "tuning"
 

@@ -66,6 +66,24 @@ class Advice(Protocol):
         """The algorithm that won, if this class of problems was tuned."""
 
 
+class Judge(Protocol):
+    """What has proved itself on a device (see trust.py)."""
+
+    def distrusts(self, op: str, algorithm: str) -> bool:
+        """Whether it has computed something wrong."""
+
+    def chosen(self, op: str, algorithm: str) -> None:
+        """Note that it is about to run."""
+
+
+_judges: dict[DeviceInfo, Judge] = {}
+
+
+def judge(info: DeviceInfo, by: Judge) -> None:
+    """Let `by` have a say in what is chosen for the device."""
+    _judges[info] = by
+
+
 @dataclass(frozen=True)
 class _Force:
     name: str
@@ -134,12 +152,15 @@ def choose(op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceI
                     return a
             if force.strict:
                 raise _cannot_force(op, force.name, algorithms, problem, info)
+    found = None
     if tuning is not None:
         name = tuning.choice(op, problem)
-        for a in algorithms:
-            if a.name == name and _usable(op, a, problem, info):
-                return a
-    return first(op, algorithms, problem, info)
+        tuned = (a for a in algorithms if a.name == name and _usable(op, a, problem, info))
+        found = next(tuned, None)
+    found = found or first(op, algorithms, problem, info)
+    if info in _judges:
+        _judges[info].chosen(op, found.name)
+    return found
 
 
 def first(op: str, algorithms: Sequence[Algorithm], problem: Any, info: DeviceInfo) -> Algorithm:
@@ -158,7 +179,9 @@ def usable(
 
 
 def _usable(op: str, a: Algorithm, problem: Any, info: DeviceInfo) -> bool:
-    return a.applies(problem, info) and f"{op}.{a.name}" not in _off
+    if not a.applies(problem, info) or f"{op}.{a.name}" in _off:
+        return False
+    return info not in _judges or not _judges[info].distrusts(op, a.name)
 
 
 def current() -> Context | None:

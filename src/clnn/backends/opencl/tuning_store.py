@@ -69,8 +69,15 @@ def facts(info: DeviceInfo) -> dict[str, Any]:
 
 
 def folder() -> Path:
-    """Where the caches of all devices lie."""
-    return Path(user_cache_dir("clnn", appauthor=False)) / "tuning"
+    """Where the user's caches lie."""
+    return Path(user_cache_dir("clnn", appauthor=False))
+
+
+def device_file(kind: str, info: DeviceInfo) -> Path:
+    """Where what is known of a device lies: `kind` is tuning, or trust."""
+    key = sha256(json.dumps(facts(info), sort_keys=True).encode()).hexdigest()[:12]
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", info.name).strip("-").lower()
+    return folder() / kind / f"{stem}-{key}.json"
 
 
 class Store:
@@ -79,9 +86,7 @@ class Store:
     def __init__(self, info: DeviceInfo) -> None:
         """Names the file; touches nothing."""
         self.facts = facts(info)
-        key = sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()[:12]
-        stem = re.sub(r"[^A-Za-z0-9]+", "-", info.name).strip("-").lower()
-        self.path = folder() / f"{stem}-{key}.json"
+        self.path = device_file("tuning", info)
 
     def read(self, hash_of: Hash, usable: Callable[[Entry], bool]) -> list[Entry]:
         """Entries that still hold; what is damaged or of another device is left out with a warning.
@@ -116,7 +121,7 @@ class Store:
         Raises OSError as `open` does.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(self.path.with_suffix(".lock")):
+        with locked(self.path.with_suffix(".lock")):
             with warnings.catch_warnings():  # what is damaged is about to be replaced
                 warnings.simplefilter("ignore")
                 held = {(e.op, e.problems): e for e in self.read(hash_of, usable)}
@@ -201,7 +206,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """One writer at a time, of all processes; a file does it on every system and file system."""
     while True:
         try:
