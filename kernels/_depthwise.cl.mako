@@ -50,17 +50,18 @@ static I within(const int c, const int columns)
 </%def>
 
 ## Every row of an input that a block meets, at `row` and `col`: loads, then the body, given a vector and whom it meets.
-## On an edge lanes are masked, and columns stop at limit(c).
-<%def name="visit(reach, edge, XS, limit='XW')">\
-% if edge and V > 1:
+## Lanes outside of the image are masked; columns stop at limit(c).
+<%def name="visit(reach, XS, limit='XW')">\
+            __global const real *corner = x + (from + (index_t)row * XW + col);
+% if V > 1:
 %   for c in columns(reach):
             const I in${named(c)} = within(col + ${c}, ${limit.format(c)});
 %   endfor
 % endif
 % for h in sorted(reach):
-            if (row + ${h} >= 0 && row + ${h} < XH) {
-                const index_t line = from + (index_t)(row + ${h}) * XW;
-${vectors(sorted(reach[h]), XS, edge)}\
+            if ((uint)(row + ${h}) < (uint)XH) {
+                __global const real *line = corner + (index_t)${h} * XW;
+${vectors(sorted(reach[h]), XS)}\
 %   for c in sorted(reach[h]):
 ${caller.body(named(c), reach[h][c])}\
 %   endfor
@@ -69,26 +70,24 @@ ${caller.body(named(c), reach[h][c])}\
 </%def>
 
 ## Vectors of every XS-th element from each of the columns on; of two, neighbours come from the same loads.
-<%def name="vectors(cols, XS, edge)">\
+<%def name="vectors(cols, XS)">\
 <%  pair = None %>\
 % for c in cols:
 <%
-    x, at = named(c), f"line + col + {c}"
+    x = named(c)
     if V == 1:
-        v = f"col + {c} >= 0 && col + {c} < XW ? LOAD(x, {at}) : 0"
+        v = f"(uint)(col + {c}) < (uint)XW ? LOAD(line, {c}) : 0"
     elif XS == 1:
-        v = f"loadv_{dtype}(x, {at})"
+        v = f"in{x} ? loadv_{dtype}(line, {c}) : (T)0"
     elif XS == 2 and c - 1 == pair:
-        v, pair = f"(T)(lo{named(pair)}.odd, hi{named(pair)}.odd)", None
+        v, pair = f"in{x} ? (T)(lo{named(pair)}.odd, hi{named(pair)}.odd) : (T)0", None
     elif XS == 2:
-        v, pair = f"(T)(lo{x}.even, hi{x}.even)", c
+        v, pair = f"in{x} ? (T)(lo{x}.even, hi{x}.even) : (T)0", c
     else:
-        v = f"(T)({', '.join(f'LOAD(x, {at} + {l * XS})' for l in range(V))})"
-    if edge and V > 1:
-        v = f"in{x} ? {v} : (T)0"
+        v = f"in{x} ? (T)({', '.join(f'LOAD(line, {c + l * XS})' for l in range(V))}) : (T)0"
 %>\
 %   if pair == c:
-                const T lo${x} = loadv_${dtype}(x, ${at}), hi${x} = loadv_${dtype}(x, ${at} + ${V});
+                const T lo${x} = loadv_${dtype}(line, ${c}), hi${x} = loadv_${dtype}(line, ${c + V});
 %   endif
                 const T ${x} = ${v};
 % endfor

@@ -93,12 +93,14 @@ ${filters("filter", taps)}\
 % if V == 1:
         const int col = j * ${XS} + left, top_row = i * ${stride} + top;
         T ${", ".join(f"{v} = 0" for v in sums)};
-${accumulate(True, reach, grad, taps, XS)}\
+${accumulate(reach, grad, taps, XS)}\
 %   for j, a, b in product(range(R), range(A), range(B)):
         if (${f"(i + {j}) * {A} + {a} < YH" if R * A > 1 else "1"}${f" && j * {B} + {b} < YW" if b else ""})
             finish(${"residual, " if residual else ""}y, to + (index_t)((i + ${j}) * ${A} + ${a}) * YW + j * ${B} + ${b}, 1, extra, ${sum_of((j, a, b))});
 %   endfor
 % else:
+        // what a store of a whole vector runs over is stored again, as long as it is this work-item's
+        const index_t limit = spans == 1 ? (index_t)end * YH * YW : to + (index_t)last * YW;
         for (int i = from_i; i < to_i; i += ${R})
             for (int next = 0; next < J0; next += ${V}) {
                 const int j = max(min(next, J0 - ${V}), 0), col = j * ${XS} + left, top_row = i * ${stride} + top;
@@ -106,7 +108,7 @@ ${accumulate(True, reach, grad, taps, XS)}\
                 const index_t highest = start + ((index_t)(ins - 1) * XH + min(top_row + ${rows[-1]}, XH - 1)) * XW + col + ${cols[-1] + parts.module.span(XS, V)};
                 const index_t at = to + (index_t)i * ${A} * YW + j * ${B};
                 const int together = (J0 <= ${V} || YW - j * ${B} >= ${B * V}) && (i + ${R}) * ${A} <= last
-                    && at + (index_t)${R * A - 1} * YW + ${B * V} <= to + (index_t)last * YW;
+                    && at + (index_t)${R * A - 1} * YW + ${B * V} <= limit;
                 acc out[${R * A * B * V}];
                 if (lowest < 0 || highest > total) {
                     #pragma unroll 1
@@ -116,11 +118,7 @@ ${accumulate(True, reach, grad, taps, XS)}\
                             out[h * ${B * V} + l] = single(x, filter, start, ins, outs, XH, XW, i * ${A} + h, j * ${B} + l, top, left);
                 } else {
                     T ${", ".join(f"{v} = 0" for v in sums)};
-                    if (col + ${cols[0]} >= 0 && col + ${cols[-1] + parts.module.span(XS, V)} <= XW) {
-${accumulate(False, reach, grad, taps, XS)}\
-                    } else {
-${accumulate(True, reach, grad, taps, XS)}\
-                    }
+${accumulate(reach, grad, taps, XS)}\
 %   if "(" not in act.replace("(T)", ""):
                     if (together) {
 %     for h, b in product(range(R * A), range(B)):
@@ -136,7 +134,7 @@ ${accumulate(True, reach, grad, taps, XS)}\
                 #pragma unroll 1
                 for (int h = 0; h < ${R * A} && i * ${A} + h < last; ++h) {
                     const index_t here = at + (index_t)h * YW;
-                    const int m = J0 <= ${V} && here + ${B * V} <= to + (index_t)last * YW ? ${B * V} : YW - j * ${B};
+                    const int m = J0 <= ${V} && here + ${B * V} <= limit ? ${B * V} : YW - j * ${B};
                     for (int b = 0; b < ${B} && b * ${V} < m; ++b)
                         finish(${"residual, " if residual else ""}y, here + b * ${V}, m - b * ${V}, extra, vload${V}(h * ${B} + b, out));
                 }
@@ -153,7 +151,7 @@ ${accumulate(True, reach, grad, taps, XS)}\
 </%def>
 
 ## What a block sums, from the input at top_row and col.
-<%def name="accumulate(edge, reach, grad, taps, XS)">\
+<%def name="accumulate(reach, grad, taps, XS)">\
 <%
     channel = f" + c{' * outs' if grad else ''} * {K[0] * K[1]}" if deep else ""
     tap_row = f" + r * {K[1]}" if tall else ""
@@ -171,7 +169,7 @@ ${filters("taps", taps)}\
 % endif
             const index_t from = start${" + (index_t)c * XH * XW" if deep else ""};
             const int row = top_row${f" {'-' if grad else '+'} r * {D[0]}" if tall else ""};
-<%call expr="parts.visit(reach, edge, XS)" args="x, meets">\
+<%call expr="parts.visit(reach, XS)" args="x, meets">\
 % for s, t in meets:
                 ${sum_of(s)} = fma(${x}, w${t}, ${sum_of(s)});
 % endfor

@@ -5,15 +5,16 @@
 <%namespace name="parts" file="_depthwise.cl.mako"/>\
 <%namespace name="vector" file="_vector.cl.mako"/>\
 <%namespace name="reduce" file="_reduce.cl.mako"/>\
+<%!
+    from itertools import product
+%>\
 ${parts.common()}
 ${weights()}
 
 <%def name="weights()">\
-<%  n, wide = taps[0] * taps[1], (taps[1] - 1) * D[1] + parts.module.span(S[1], V) %>\
+<%  n = taps[0] * taps[1] %>\
 % if V > 1:
 ${vector.fold("fold", "double" if dtype == "f64" else "float", "a + b", V)}
-% endif
-% if V > 1:
 /* What one tap sums over R rows and m columns, where vectors would leave the buffer; rare, so not worth unrolling. */
 static acc single(__global const real *g, __global const real *x, const int R, const int m, const int Q, const int XH, const int XW,
                   const int row, const int col)
@@ -56,7 +57,7 @@ ${reduce.scratch("scratch", "acc", WG)}
             const index_t from = (((index_t)n * (channels / outs) + group) * ins + c) * XH * XW;
             const index_t to = (((index_t)n * channels + o) * P + p) * Q;
             const int col = q * ${S[1]} + left + s0 * ${D[1]}, row = p * ${S[0]} + top + r0 * ${D[0]};
-${tile(True)}\
+${tile(1)}\
         }
 % for t in range(n):
 ${reduce.group(f"d{t}", "scratch", "a + b", WG)}
@@ -66,7 +67,33 @@ ${reduce.group(f"d{t}", "scratch", "a + b", WG)}
             const int n = line / P, p0 = line - n * P, end = min(P, p0 + stop - line);
             const index_t from = (((index_t)n * (channels / outs) + group) * ins + c) * XH * XW;
             const index_t plane = ((index_t)n * channels + o) * P * Q;
-            for (int p = p0; p < end; p += ${R})
+            int p = p0;
+% if R > 1:
+            for (; p + ${R} <= end; p += ${R})
+${row_block(R)}\
+% endif
+            for (; p < end; ++p)
+${row_block(1)}\
+            line += end - p0;
+        }
+% endif
+        const size_t at = ((size_t)${"slice * count + " if sliced else ""}filter) * ${K[0] * K[1]};
+% for r, s in product(range(taps[0]), range(taps[1])):
+<%
+    sum = f"d{r * taps[1] + s}"
+    sum = f"fold({sum})" if V > 1 else sum
+    tap = f"(r0 + {r}) * {K[1]} + s0 + {s}"
+    guards = (["id == 0"] if V == 1 else []) + ([f"r0 + {r} < {K[0]} && s0 + {s} < {K[1]}"] if taps != K else [])
+%>\
+        ${f"if ({' && '.join(guards)}) " if guards else ""}${f"dw[at + {tap}] = {sum}" if sliced else f"STORE(dw, at + {tap}, {sum})"};
+% endfor
+    }
+}
+</%def>
+
+## What R rows of g from p on add to the taps.
+<%def name="row_block(R)">\
+<%  n, wide = taps[0] * taps[1], (taps[1] - 1) * D[1] + parts.module.span(S[1], V) %>\
                 for (int q = 0; q < Q; q += ${V}) {
                     const index_t to = plane + (index_t)p * Q;
                     const int m = min(Q - q, ${V}), col = q * ${S[1]} + left + s0 * ${D[1]}, row = p * ${S[0]} + top + r0 * ${D[0]};
@@ -80,46 +107,25 @@ ${reduce.group(f"d{t}", "scratch", "a + b", WG)}
 %     for t in range(n):
                         d${t}.s0 += extra[${t}];
 %     endfor
-                    } else if (m == ${V} && col >= 0 && col + ${wide} <= XW) {
-${tile(False)}\
                     } else {
-${tile(True)}\
+${tile(R)}\
                     }
                 }
-            line += end - p0;
-        }
-% endif
-        const size_t at = ((size_t)${"slice * count + " if sliced else ""}filter) * ${K[0] * K[1]};
-        acc sums[${n * V}];
-% for t in range(n):
-        ${f"vstore{V}(d{t}, {t}, sums)" if V > 1 else f"sums[{t}] = d{t}"};
-% endfor
-        #pragma unroll 1
-        for (int t = 0; t < ${n}; ++t) {
-            const int r = r0 + t / ${taps[1]}, s = s0 + t % ${taps[1]};
-            const acc sum = ${f"fold(vload{V}(t, sums))" if V > 1 else "sums[t]"};
-            if (${"id == 0 && " if V == 1 else ""}r < ${K[0]} && s < ${K[1]})
-                ${f"dw[at + r * {K[1]} + s] = sum" if sliced else f"STORE(dw, at + r * {K[1]} + s, sum)"};
-        }
-    }
-}
 </%def>
 
-<%def name="tile(edge)">\
-% if edge and V > 1:
+<%def name="tile(R)">\
+% if V > 1:
             const I kept = (I)(${", ".join(map(str, range(V)))}) < m;
 % endif
 % for j in range(R):
 <%  at = f"to + (index_t){j} * Q + q" %>\
 %   if V == 1:
             const T g${j} = LOAD(g, ${at});
-%   elif not edge:
-            const T g${j} = loadv_${dtype}(g, ${at});
 %   else:
             const T g${j} = kept ? loadv_${dtype}(g, ${at}) : (T)0;
 %   endif
 % endfor
-<%call expr="parts.visit(parts.module.meet(R, taps, S, D), edge, S[1], 'XW' if V == 1 else f'min(XW, col + {{}} + m * {S[1]})')" args="x, meets">\
+<%call expr="parts.visit(parts.module.meet(R, taps, S, D), S[1], 'XW' if V == 1 else f'min(XW, col + {{}} + m * {S[1]})')" args="x, meets">\
 %   for (j, _, _), t in meets:
             d${t} = fma(${x}, g${j}, d${t});
 %   endfor

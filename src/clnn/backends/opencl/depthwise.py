@@ -15,7 +15,7 @@ from .runtime import MOST_GROUPS, Buffer, Runtime
 _UNROLLED = 32  # taps written out; more make for more code than it gains
 _WIDEST = 64  # taps of a row, and all taps of a strided gradient: always written out
 _SUMS = 25  # taps that a weight gradient sums at a time: they stay in registers
-_BLOCK = 4  # rows of a block at most, whose inputs are loaded once
+_BLOCK = 7  # rows of a block, whose inputs are loaded once
 _ITEM_FLOPS = 200_000  # a work-item of a CPU does no less, or starting it costs more
 
 
@@ -65,9 +65,9 @@ def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw
     (kh, kw), rows, v = p.kernel, p.N * p.P, _lanes(rt, p, p.Q)
     taps = p.kernel if kh * kw <= _SUMS else (max(1, _SUMS // min(kw, 8)), min(kw, 8))
     tiles, filters = ceil_div(kh, taps[0]) * ceil_div(kw, taps[1]), dw.size // (kh * kw)
-    r = next(r for r in (_BLOCK, 2, 1) if p.P % r == 0) if v > 1 and prod(taps) <= 9 else 1
+    r = _BLOCK // p.stride[0] if v > 1 and prod(taps) <= 9 and p.P > 1 else 1
     slices = max(1, min(ceil_div(4 * rt.info.compute_units, filters * tiles), rows * p.Q // 2048))
-    depth = max(1, ceil_div(ceil_div(rows, slices), r) * r)
+    depth = max(1, ceil_div(rows, slices))
     slices = max(1, ceil_div(rows, depth))
     each = _share(rt, filters, 2 * depth * p.Q * prod(taps), 1)[0] if v > 1 else 1
     out = dw if slices == 1 else rt.empty(Spec((slices, *dw.shape), accumulator(p.kind)))
@@ -97,9 +97,7 @@ def _lanes(rt: Runtime, p: Problem, columns: int) -> int:
 
 def _rows(rows: int, stride: int, taps: int) -> int:
     """Rows of a block, whose inputs are loaded once."""
-    if rows == 1 or stride > 1 or taps > _UNROLLED:
-        return 1
-    return min((7, 4), key=lambda r: ceil_div(rows, r) * (2 * r + 2))
+    return 1 if rows == 1 or stride > 1 or taps > _UNROLLED else _BLOCK
 
 
 def _share(rt: Runtime, things: int, flops: int, spans: int) -> tuple[int, int]:
