@@ -41,10 +41,15 @@ ${vector.store(dtype, base, V)}
 typedef ${index}${many} I;
 % if V > 1:
 /* Which lanes, at every ${XS}. column from c on, lie in a row of so many. */
-static I within(const int c, const int columns)
+static I within(const int c, const int step, const int columns)
 {
-    const I at = c + (I)(${", ".join(str(l * XS) for l in range(V))});
-    return (at >= 0) & (at < columns);
+    const I at = c + step * (I)(${", ".join(map(str, range(V)))});
+    return ((at >= 0) & (at < columns)) | (${index})get_global_offset(0);
+}
+/* v, and 0 in the lanes that are out; by bits, for compilers split selects between loads into lanes. */
+static T only(const I in, const T v)
+{
+    return as_${base}${V}(as_${index}${V}(v) & in);
 }
 % endif
 </%def>
@@ -55,7 +60,7 @@ static I within(const int c, const int columns)
             __global const real *corner = x + (from + (index_t)row * XW + col);
 % if V > 1:
 %   for c in columns(reach):
-            const I in${named(c)} = within(col + ${c}, ${limit.format(c)});
+            const I in${named(c)} = within(col + ${c}, ${XS}, ${limit.format(c)});
 %   endfor
 % endif
 % for h in sorted(reach):
@@ -78,13 +83,13 @@ ${caller.body(named(c), reach[h][c])}\
     if V == 1:
         v = f"(uint)(col + {c}) < (uint)XW ? LOAD(line, {c}) : 0"
     elif XS == 1:
-        v = f"in{x} ? loadv_{dtype}(line, {c}) : (T)0"
+        v = f"only(in{x}, loadv_{dtype}(line, {c}))"
     elif XS == 2 and c - 1 == pair:
-        v, pair = f"in{x} ? (T)(lo{named(pair)}.odd, hi{named(pair)}.odd) : (T)0", None
+        v, pair = f"only(in{x}, (T)(lo{named(pair)}.odd, hi{named(pair)}.odd))", None
     elif XS == 2:
-        v, pair = f"in{x} ? (T)(lo{x}.even, hi{x}.even) : (T)0", c
+        v, pair = f"only(in{x}, (T)(lo{x}.even, hi{x}.even))", c
     else:
-        v = f"in{x} ? (T)({', '.join(f'LOAD(line, {c + l * XS})' for l in range(V))}) : (T)0"
+        v = f"only(in{x}, (T)({', '.join(f'LOAD(line, {c + l * XS})' for l in range(V))}))"
 %>\
 %   if pair == c:
                 const T lo${x} = loadv_${dtype}(line, ${c}), hi${x} = loadv_${dtype}(line, ${c + V});

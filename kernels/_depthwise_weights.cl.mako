@@ -115,14 +115,14 @@ ${tile(R)}\
 
 <%def name="tile(R)">\
 % if V > 1:
-            const I kept = (I)(${", ".join(map(str, range(V)))}) < m;
+            const I kept = within(q, 1, Q);
 % endif
 % for j in range(R):
 <%  at = f"to + (index_t){j} * Q + q" %>\
 %   if V == 1:
             const T g${j} = LOAD(g, ${at});
 %   else:
-            const T g${j} = kept ? loadv_${dtype}(g, ${at}) : (T)0;
+            const T g${j} = only(kept, loadv_${dtype}(g, ${at}));
 %   endif
 % endfor
 <%call expr="parts.visit(parts.module.meet(R, taps, S, D), S[1], 'XW' if V == 1 else f'min(XW, col + {{}} + m * {S[1]})')" args="x, meets">\
