@@ -4,7 +4,7 @@
  *           visit: the body, for every vector of an input that a block meets.   vectors: loads of neighbouring columns
  *           of the module: meet (which outputs of a block meet which columns of which rows), columns, span
  * Defines   those of depthwise
- * Notes     visit reads x, XH, XW, `from`, row and col; on an edge lanes are masked
+ * Notes     visit reads x, XH, XW, `from`, row and col
  */
 <%namespace name="vector" file="_vector.cl.mako"/>\
 <%!
@@ -40,13 +40,14 @@ ${vector.load(dtype, base, V)}
 ${vector.store(dtype, base, V)}
 typedef ${index}${many} I;
 % if V > 1:
-/* Which lanes, at every ${XS}. column from c on, lie in a row of so many. */
+/* Which lanes, at every step-th column from c on, lie in a row of so many. The offset is 0, which no compiler knows: from masks
+ * it can see through, some make a test per lane. */
 static I within(const int c, const int step, const int columns)
 {
     const I at = c + step * (I)(${", ".join(map(str, range(V)))});
     return ((at >= 0) & (at < columns)) | (${index})get_global_offset(0);
 }
-/* v, and 0 in the lanes that are out; by bits, for compilers split selects between loads into lanes. */
+/* v, and 0 in the lanes that are out. */
 static T only(const I in, const T v)
 {
     return as_${base}${V}(as_${index}${V}(v) & in);
@@ -55,7 +56,7 @@ static T only(const I in, const T v)
 </%def>
 
 ## Every row of an input that a block meets, at `row` and `col`: loads, then the body, given a vector and whom it meets.
-## Lanes outside of the image are masked; columns stop at limit(c).
+## Lanes outside of the image are 0; columns stop at limit(c).
 <%def name="visit(reach, XS, limit='XW')">\
             __global const real *corner = x + (from + (index_t)row * XW + col);
 % if V > 1:

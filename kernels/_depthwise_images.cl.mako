@@ -68,6 +68,7 @@ static acc single(__global const real *x, __global const real *filter, const ind
 
 /* Block (i, j) of a plane of outputs is rows i*${A} and columns j*${B} on; it meets the input from (i*${1 if grad else S[0]} + top, j*${XS} + left) on. */
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+__attribute__((vec_type_hint(T)))
 void ${what}(__global const real *restrict x, __global const real *restrict w, ${ends}__global real *restrict y,
      const index_t planes, const int each, const index_t total, const int channels, const int outs, const int ins,
      const int XH, const int XW, const int YH, const int YW, const int I0, const int J0, const int top, const int left)

@@ -33,6 +33,7 @@ static acc single(__global const real *g, __global const real *x, const int R, c
 
 /* A tile of taps of filters (o, c): rows are those of g in all images. */
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+__attribute__((vec_type_hint(T)))
 void weight_grad(__global const real *restrict g, __global const real *restrict x, __global ${"acc" if sliced else "real"} *restrict dw,
      const int count, const int each, const index_t total, const index_t grads, const int channels, const int outs, const int ins,
      const int rows, const int depth, const int XH, const int XW, const int P, const int Q, const int top, const int left)

@@ -9,12 +9,12 @@
  *           phase  (PH % SH, PW % SW) of input_grad: which taps meet which outputs
  *           deep   bool: more than one channel is summed over.   tall (bool): tap rows in a loop, not unrolled
  *           taps   (rows, columns) of the taps a work-item of weight_grad sums.   sliced (bool): results are partial
- * Tunables  V (lanes, 1 to 16), R (rows of a block, 1 to 8; of weight_grad a divisor of P), WG; each (planes, or filters, of a work-item), an argument
+ * Tunables  V (lanes, 1 to 16), R (rows of a block, 1 to 8), WG; each (planes, or filters, of a work-item), an argument
  * Launch    V = 1 (GPUs): group (WG); a work-item per block of R outputs below each other, a group per filter of weight_grad
  *           V > 1 (CPUs): group (1); grid (planes / each, spans of rows), (filters / each, slices, tiles of taps)
  *           sum: a work-item per element
- * Notes     a block whose taps all fall inside of the image loads whole vectors, others mask lanes; outputs are summed one
- *           by one only where a vector would leave the buffer. Rows narrower than V are stored whole, each before the next overwrites it
+ * Notes     lanes whose taps fall outside of the image are masked; outputs are summed one by one only where a vector would leave
+ *           the buffer. Rows narrower than V are stored whole, each before the next overwrites it
  * Source    textbook
  */
 % if what == "sum":

@@ -56,7 +56,7 @@ def _images(rt: Runtime, what: str, p: Problem, x: Buffer, w: Buffer, end: Epilo
         each, spans = _share(rt, planes, 2 * y.size // planes * taps * ins, blocks[0] // r)
         grid = (ceil_div(planes, each), spans, 1)
     rt.launch("depthwise", what, grid, x, w, *end.operands, y, planes, each, x.size, channels, outs, ins,
-              *x.shape[2:], *y.shape[2:], *blocks, top, left, group=(rt.wg, 1, 1)[: len(grid)],
+              *x.shape[2:], *y.shape[2:], *blocks, top, left, group=(rt.wg, 1, 1),
               **_defines(rt, p, what, v, R=r, deep=ins > 1, tall=tall, **end.defines, **more))  # fmt: skip
 
 
