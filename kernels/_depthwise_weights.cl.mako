@@ -34,7 +34,7 @@ static acc single(__global const real *g, __global const real *x, const int R, c
 /* A tile of taps of filters (o, c): rows are those of g in all images. */
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 __attribute__((vec_type_hint(T)))
-void weight_grad(__global const real *restrict g, __global const real *restrict x, __global ${"acc" if sliced else "real"} *restrict dw,
+void weight_grad(__global const real *restrict g, __global const real *restrict x, __global acc *restrict dw,
      const int count, const int each, const index_t total, const index_t grads, const int channels, const int outs, const int ins,
      const int rows, const int depth, const int XH, const int XW, const int P, const int Q, const int top, const int left)
 {
@@ -78,7 +78,7 @@ ${row_block(1)}\
             line += end - p0;
         }
 % endif
-        const size_t at = ((size_t)${"slice * count + " if sliced else ""}filter) * ${K[0] * K[1]};
+        const size_t at = ((size_t)slice * count + filter) * ${K[0] * K[1]};
 % for r, s in product(range(taps[0]), range(taps[1])):
 <%
     sum = f"d{r * taps[1] + s}"
@@ -86,7 +86,7 @@ ${row_block(1)}\
     tap = f"(r0 + {r}) * {K[1]} + s0 + {s}"
     guards = (["id == 0"] if V == 1 else []) + ([f"r0 + {r} < {K[0]} && s0 + {s} < {K[1]}"] if taps != K else [])
 %>\
-        ${f"if ({' && '.join(guards)}) " if guards else ""}${f"dw[at + {tap}] = {sum}" if sliced else f"STORE(dw, at + {tap}, {sum})"};
+        ${f"if ({' && '.join(guards)}) " if guards else ""}dw[at + ${tap}] = ${sum};
 % endfor
     }
 }

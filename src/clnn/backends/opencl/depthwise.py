@@ -47,11 +47,8 @@ def _images(rt: Runtime, what: str, p: Problem, x: Buffer, w: Buffer, end: Epilo
     outs, ins, taps = channels // p.groups, x.shape[1] // p.groups, prod(p.kernel)
     tall = taps > _UNROLLED and (what == "conv2d" or p.stride == (1, 1))
     v, r = _lanes(rt, p, blocks[1]), _rows(blocks[0], 1 if what == "conv2d" else p.stride[0], taps)
-    each, spans, grid = (
-        1,
-        1,
-        (ceil_div(planes * blocks[1] * ceil_div(blocks[0], r), rt.wg) * rt.wg,),
-    )
+    items = planes * blocks[1] * ceil_div(blocks[0], r)
+    each, grid = 1, (ceil_div(items, rt.wg) * rt.wg, 1, 1)
     if v > 1:
         each, spans = _share(rt, planes, 2 * y.size // planes * taps * ins, blocks[0] // r)
         grid = (ceil_div(planes, each), spans, 1)
@@ -70,12 +67,13 @@ def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw
     depth = max(1, ceil_div(rows, slices))
     slices = max(1, ceil_div(rows, depth))
     each = _share(rt, filters, 2 * depth * p.Q * prod(taps), 1)[0] if v > 1 else 1
-    out = dw if slices == 1 else rt.empty(Spec((slices, *dw.shape), accumulator(p.kind)))
+    whole = slices == 1 and accumulator(p.kind) is p.kind
+    out = dw if whole else rt.empty(Spec((slices, *dw.shape), accumulator(p.kind)))
     rt.launch("depthwise", "weight_grad", (ceil_div(filters, each) * rt.wg, slices, tiles), g, x, out, filters, each,
               x.size, g.size, p.O, p.O // p.groups, dw.shape[1], rows, depth, p.H, p.W, p.P, p.Q, -p.padding[0],
               -p.padding[1], group=(rt.wg, 1, 1),
-              **_defines(rt, p, "weight_grad", v, R=r, taps=taps, sliced=slices > 1))  # fmt: skip
-    if slices > 1:
+              **_defines(rt, p, "weight_grad", v, R=r, taps=taps))  # fmt: skip
+    if not whole:
         rt.launch(
             "depthwise", "sum", (dw.size,), out, dw, dw.size, slices, what="sum", dtype=p.kind.code
         )
