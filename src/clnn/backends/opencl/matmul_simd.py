@@ -12,12 +12,13 @@ from .gemm import Epilogue, ceil_div, lanes, micro, micros, simd_fits
 from .product import Problem
 from .runtime import Buffer, Runtime
 
-_KC = 512  # depth of a packed panel: 512 x 32 floats stay in a core's second-level cache
-_KCS = (128, 256, 512, 1024)
+_KC = 1024  # depth of a packed panel: 1024 x 64 floats stay in a core's second-level cache
+_KCS = (256, 512, 1024)
 _ITEM_FLOPS = 500_000  # the least a work-item should have to do: some five microseconds
 _ROWS = 16  # micro-tiles of rows that are worth packing a panel for
 _SLICE = 256  # the least depth of a slice of k
 _IN_PLACE = 256  # columns up to which the rows of B are read where they lie, and sizes with which a transposed A is
+_FEW = 64  # rows of a work-item with which any B is read where it lies
 _SPAN = 16  # rows, or depths of a transposed A, that a work-item packs
 _PANELS_KEPT = 64 << 20  # bytes of a weight that may be kept in panels as well
 _ONE = (1, 1, 1)
@@ -48,6 +49,25 @@ def tunables(p: Problem, info: DeviceInfo) -> list[dict[str, int]]:
     whole = p.kind == accumulator(p.kind)
     depths = [kc for kc in _KCS if kc < 2 * p.K] if whole else []
     return [{"MR": mr, "NV": nv, "KC": kc} for mr, nv in micros(info, p.kind) for kc in depths or [_KC]]  # fmt: skip
+
+
+def _micro(p: Problem, info: DeviceInfo) -> dict[str, int]:
+    """Defines of the micro-tile: wide ones read A less often, and rows in eights suit what are batches of weights."""
+    if p.weight:
+        return micro(info, p.kind, p.N)
+    v = lanes(info, p.kind)
+
+    def cost(shape: tuple[int, int]) -> float:
+        nv = shape[1]
+        return ceil_div(p.N, nv * v) * nv * (1 + 0.15 / nv**2)
+
+    mr, nv = min(micros(info, p.kind), key=cost)
+    return {"V": v, "MR": mr, "NV": nv}
+
+
+def kept(p: Problem) -> bool:
+    """Whether B is worth keeping in panels."""
+    return p.weight and p.M > 1 and p.N * p.K * accumulator(p.kind).itemsize <= _PANELS_KEPT
 
 
 def split(p: Problem, info: DeviceInfo, mr: int, nr: int) -> Split:
@@ -82,19 +102,19 @@ def split(p: Problem, info: DeviceInfo, mr: int, nr: int) -> Split:
 def simd(rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, y: Buffer) -> None:
     """Lanes along the columns; B in panels that the kernel packs, or that are kept with a weight."""
     kind = accumulator(p.kind)
-    at = rt.tuned("matmul", "simd", p, {**micro(rt.info, p.kind, p.N), "KC": _KC})
+    at = rt.tuned("matmul", "simd", p, {**_micro(p, rt.info), "KC": _KC})
     kc, nr, mr = at.pop("KC"), at["NV"] * at["V"], at["MR"]
     s = split(p, rt.info, mr, nr)
     lda, block = p.M, mr
     if p.kind != kind or (p.transpose_a and min(p.M, p.N, p.K) > _IN_PLACE):
         a, p = _packed(rt, p, a, kind, mr)
         lda, block = mr, mr * p.K
-    panels = p.weight and p.M > 1 and p.N * p.K * kind.itemsize <= _PANELS_KEPT
+    panels = kept(p)
     if panels:
         b = _panels(rt, p, b, at, kind)
     # partial sums wait in y, which half types would round
     panel = max(1, min(s.depth, kc) if p.kind == kind or s.slices > 1 else p.K)
-    few = s.rows <= 4 * mr or p.N <= _IN_PLACE
+    few = s.rows <= _FEW or p.N <= _IN_PLACE
     in_place = panels or (few and p.kind == kind and not p.transpose_b and p.N % nr == 0)
     out, grid = y, s.grid(p)
     if s.slices > 1:

@@ -8,11 +8,12 @@ from ...dtypes import accumulator
 from ...shapes import Spec
 from .discovery import DeviceInfo
 from .gemm import Epilogue, ceil_div, lanes, simd_fits
-from .matmul_simd import reduce
+from .matmul_simd import kept, reduce
 from .product import Problem
 from .runtime import Buffer, Runtime
 
 _DOTS = 4  # rows or columns beyond which larger micro-tiles win
+_UNPACKED = 32  # rows with which packing B for them costs more than what they win
 _SUMS = 4  # as many as wait in private memory
 _ITEM = 1 << 17  # elements of the large operand that a work-item should at least read
 _SLICE = 512  # the least depth of a slice of k
@@ -23,7 +24,9 @@ def _form(p: Problem) -> tuple[str, bool] | None:
     """The kernel, and whether the large operand is A."""
     if p.axes or p.batches > 1 or p.K == 0:
         return None
-    if p.transpose_b and p.M <= _DOTS and (p.M == 1 or not p.transpose_a):
+    most = _DOTS if kept(p) or p.K < _SLICE // 2 else _UNPACKED
+    rows = p.M
+    if p.transpose_b and rows <= most and (rows == 1 or not p.transpose_a):
         return "dots", False
     if p.N <= _DOTS and not p.transpose_a and (p.N == 1 or p.transpose_b):
         return "dots", True
