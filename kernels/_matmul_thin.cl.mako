@@ -1,7 +1,7 @@
 /* matmul_thin — products on CPUs with so few rows or columns that the large operand is read once, at memory's speed.
  *
  * Computes  dots  C[p,q] = sum_k X[p,k] * Y[q,k]; lanes are k, four rows of X at a time
- *           sums  C[q,p] = sum_k Y[q,k] * X[k,p]; lanes are p, four rows of X at a time, C waits in private memory
+ *           sums  C[q,p] = sum_k Y[q,k] * X[k,p]; lanes are p, four or eight rows of X at a time, C waits in private memory
  * Layout    X is the large operand, Y[q,k] at q*yq + k*yk (k together in dots), C[p,q] at p*cp + q*cq
  * Defines   dtype, bias, residual, act (see matmul)   split (bool: the group's second index is a slice of k; C is partial)
  *           flip (bool: X is A, and bias is one per q)   W (columns of a work-item of sums, a multiple of V)
@@ -100,31 +100,45 @@ ${tile(1)}\
 }
 </%def>
 
-## Adds `n` rows of X from k on.
-<%def name="rows(n)">\
-        for (int q = 0; q < Q; ++q) {
-            const size_t at = (size_t)q * yq + (size_t)k * yk;
-% for i in range(n):
-            const T y${i} = (T)LOAD(Y, at + ${i} * (size_t)yk);
+## Adds n rows of X from k on to the first QR sums; of those there are Q.
+<%def name="rows(n, QR)">\
+        {
+% for q in range(QR):
+%   for i in range(n):
+            const T y${q}_${i} = (T)LOAD(Y, (size_t)min(${q}, Q - 1) * yq + (size_t)(k + ${i}) * yk);
+%   endfor
 % endfor
-            acc *t = total + q * ${W};
             int j = 0;
             for (; j < whole; j += ${V}) {
-                T v = vload${V}(0, t + j);
-% for i in range(n):
-                v = fma(loadv_${dtype}(X + (size_t)P * ${i}, j), y${i}, v);
+% for q in range(QR):
+                T v${q} = vload${V}(0, total + ${q} * ${W} + j);
 % endfor
-                vstore${V}(v, 0, t + j);
+% for i in range(n):
+                {
+                    const T x = loadv_${dtype}(X + (size_t)P * ${i}, j);
+%   for q in range(QR):
+                    v${q} = fma(x, y${q}_${i}, v${q});
+%   endfor
+                }
+% endfor
+% for q in range(QR):
+                vstore${V}(v${q}, 0, total + ${q} * ${W} + j);
+% endfor
             }
             if (j < width) {
-                T v = vload${V}(0, t + j);
 % for i in range(n):
-                v = fma(some_${dtype}(X + (size_t)P * ${i} + j, width - j, 0), y${i}, v);
+                const T x${i} = some_${dtype}(X + (size_t)P * ${i} + j, width - j, 0);
 % endfor
-                vstore${V}(v, 0, t + j);
+% for q in range(QR):
+                T v${q} = vload${V}(0, total + ${q} * ${W} + j);
+%   for i in range(n):
+                v${q} = fma(x${i}, y${q}_${i}, v${q});
+%   endfor
+                vstore${V}(v${q}, 0, total + ${q} * ${W} + j);
+% endfor
             }
+            X += (size_t)P * ${n};
         }
-        X += (size_t)P * ${n};
 </%def>
 
 <%def name="sums()">\
@@ -144,16 +158,21 @@ ${core.simd_kernel()}sums(__global const real *restrict X, __global const real *
     const int left = get_global_id(0) * ${W}, width = min(${W}, P - left), whole = width / ${V} * ${V};
     const int begin = get_global_id(1) * depth, end = min(begin + depth, K);
     acc total[${4 * W}];
-    for (int i = 0; i < Q * ${W}; i += ${V})
+    for (int i = 0; i < ${4 * W}; i += ${V})
         vstore${V}((T)0, 0, total + i);
     X += (size_t)begin * P + left;
     int k = begin;
-    for (; k + 4 <= end; k += 4) {
-${rows(4)}\
-    }
-    for (; k < end; ++k) {
-${rows(1)}\
-    }
+    if (Q == 1)
+        for (; k + 8 <= end; k += 8)
+${rows(8, 1)}\
+    else if (Q == 2)
+        for (; k + 8 <= end; k += 8)
+${rows(8, 2)}\
+    else
+        for (; k + 4 <= end; k += 4)
+${rows(4, 4)}\
+    for (; k < end; ++k)
+${rows(1, 4)}\
     for (int q = 0; q < Q; ++q)
         for (int j = 0; j < width; j += ${V}) {
             const int here = width - j;

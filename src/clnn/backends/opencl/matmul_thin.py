@@ -16,15 +16,20 @@ _DOTS = 4  # rows or columns beyond which larger micro-tiles win
 _UNPACKED = 32  # rows with which packing B for them costs more than what they win
 _SUMS = 4  # as many as wait in private memory
 _ITEM = 1 << 17  # elements of the large operand that a work-item should at least read
-_SLICE = 512  # the least depth of a slice of k
-_WIDTHS = (64, 128, 256, 512)  # columns of a work-item of sums
+_SLICE = 256  # the least depth of a slice of k
+_WIDTHS = (
+    64,
+    256,
+    1024,
+    2048,
+)  # columns of a work-item of sums: wide ones read memory in its order
 
 
 def _form(p: Problem) -> tuple[str, bool] | None:
     """The kernel, and whether the large operand is A."""
     if p.axes or p.batches > 1 or p.K == 0:
         return None
-    most = _DOTS if kept(p) or p.K < _SLICE // 2 else _UNPACKED
+    most = _DOTS if kept(p) or p.K < _SLICE else _UNPACKED
     rows = p.M
     if p.transpose_b and rows <= most and (rows == 1 or not p.transpose_a):
         return "dots", False
@@ -55,8 +60,9 @@ def thin(rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, y: Buffer
         spans = ceil_div(large, rows)
         args = (p.N, 1, rows) if flip else (1, p.N, rows)
     else:
-        # a column of few vectors wide rows: long ones are read by pages
-        width = next((w for w in _WIDTHS if w * wanted >= large), _WIDTHS[-1])
+        most = max(1, p.K // _SLICE)  # slices of k
+        wide = [w for w in _WIDTHS if ceil_div(large, w) * most >= wanted and w < 2 * large]
+        width = max(wide, default=_WIDTHS[0])
         spans, defines["W"] = ceil_div(large, width), width
         across = p.M if p.transpose_a and not flip else 1
         args = (across,)
