@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ...dtypes import DType, accumulator
 from ...shapes import Spec
 from .discovery import DeviceInfo
-from .gemm import Epilogue, ceil_div, lanes, micro, micros, simd_fits
+from .gemm import Epilogue, ceil_div, lanes, micros, simd_fits
 from .product import Problem
 from .runtime import Buffer, Runtime
 
@@ -52,14 +52,13 @@ def tunables(p: Problem, info: DeviceInfo) -> list[dict[str, int]]:
 
 
 def _micro(p: Problem, info: DeviceInfo) -> dict[str, int]:
-    """Defines of the micro-tile: wide ones read A less often, and rows in eights suit what are batches of weights."""
-    if p.weight:
-        return micro(info, p.kind, p.N)
+    """Defines of the micro-tile: wide ones read A less often, but rows in eights suit the batches of weights."""
     v = lanes(info, p.kind)
 
     def cost(shape: tuple[int, int]) -> float:
         nv = shape[1]
-        return ceil_div(p.N, nv * v) * nv * (1 + 0.15 / nv**2)
+        more = 0.15 * (nv == 1) if p.weight else 0.15 / nv**2
+        return ceil_div(p.N, nv * v) * nv * (1 + more)
 
     mr, nv = min(micros(info, p.kind), key=cost)
     return {"V": v, "MR": mr, "NV": nv}
