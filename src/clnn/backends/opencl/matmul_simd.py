@@ -66,7 +66,7 @@ def _micro(p: Problem, info: DeviceInfo) -> dict[str, int]:
 
 def kept(p: Problem) -> bool:
     """Whether B is worth keeping in panels."""
-    return p.weight and p.M > 1 and p.N * p.K * accumulator(p.kind).itemsize <= _PANELS_KEPT
+    return p.weight and p.N * p.K * accumulator(p.kind).itemsize <= _PANELS_KEPT
 
 
 def split(p: Problem, info: DeviceInfo, mr: int, nr: int) -> Split:

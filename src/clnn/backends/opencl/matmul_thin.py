@@ -15,25 +15,23 @@ from .runtime import Buffer, Runtime
 _DOTS = 4  # rows or columns beyond which larger micro-tiles win
 _UNPACKED = 32  # rows with which packing B for them costs more than what they win
 _SUMS = 4  # as many as wait in private memory
+_LEAST = (
+    1 << 16
+)  # elements of the large operand below which it is in the cache, and one kernel serves every batch
 _ITEM = 1 << 17  # elements of the large operand that a work-item should at least read
 _SLICE = 256  # the least depth of a slice of k
-_WIDTHS = (
-    64,
-    256,
-    1024,
-    2048,
-)  # columns of a work-item of sums: wide ones read memory in its order
+_WIDTHS = (64, 256, 1024, 2048)  # columns of a work-item of sums
 
 
 def _form(p: Problem) -> tuple[str, bool] | None:
     """The kernel, and whether the large operand is A."""
-    if p.axes or p.batches > 1 or p.K == 0:
+    if p.axes or p.batches > 1 or max(1 if p.weight else p.M, p.N) * p.K < _LEAST:
         return None
     most = _DOTS if kept(p) or p.K < _SLICE else _UNPACKED
     rows = p.M
     if p.transpose_b and rows <= most and (rows == 1 or not p.transpose_a):
         return "dots", False
-    if p.N <= _DOTS and not p.transpose_a and (p.N == 1 or p.transpose_b):
+    if p.N <= _DOTS and not (p.transpose_a or p.weight) and (p.N == 1 or p.transpose_b):
         return "dots", True
     if p.M <= _SUMS and not p.transpose_b:
         return "sums", False
