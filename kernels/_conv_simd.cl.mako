@@ -7,7 +7,7 @@
  * Layout    x and filters as _conv_simd_layout leaves them; partial, for sums deeper than local memory, is
  *           (item, rows of blocks, MR, NR)
  * Defines   dtype, bias, residual (bool), act (see _gemm)
- *           STEP  elements between the pixels of a row: 1, 2, or 0 for whatever they are
+ *           STEP  elements of x between the pixels of a row: 1, 2, or 0 for whatever they are;  YSTEP  of y: 1 or 2
  * Tunables  V, MR, NV (see _gemm_simd)   SPACE (elements of local memory)   each, rows (panels and blocks of an item)
  * Launch    group (1), grid (spans of panels, spans of blocks, groups)
  * Source    Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008
@@ -38,13 +38,13 @@ static vec epilogue_lanes(const vec v)
 }
 
 /* Where pixels m, m + 1, .. lie; beyond the last one, where that does. */
-static void places(index_t *to, const int count, const index_t m, const index_t M, const int P, const int Q,
+static void places(__local index_t *to, const index_t m, const index_t M, const int P, const int Q,
                    const index_t xn, const index_t xp, const index_t xq)
 {
     const index_t first = min(m, M - 1);
     int q = first % Q, p = first / Q % P;
     index_t at = first / Q / P * xn + p * xp + q * xq;
-    for (int l = 0; l < count; ++l) {
+    for (int l = 0; l < ${NR}; ++l) {
         to[l] = at;
         if (m + l + 1 >= M)
             continue;
@@ -60,6 +60,28 @@ static void places(index_t *to, const int count, const index_t m, const index_t 
     }
 }
 
+/* Lanes in a row of y, YSTEP apart; what lies between belongs to other phases, and to no other work-item. */
+static vec get(__global const real *y)
+{
+% if YSTEP == 1:
+    return loadv_${dtype}(y, 0);
+% else:
+    return (vec)(loadv_${dtype}(y, 0).even, loadv_${dtype}(y, ${V - 1}).odd);
+% endif
+}
+static void put(__global real *y, const vec v)
+{
+% if YSTEP == 1:
+    storev_${dtype}(y, 0, v);
+% else:
+    vec low = loadv_${dtype}(y, 0), high = loadv_${dtype}(y, ${V - 1});
+    low.even = v.lo;
+    high.odd = v.hi;
+    storev_${dtype}(y, 0, low);
+    storev_${dtype}(y, ${V - 1}, high);
+% endif
+}
+
 % if STEP:
 /* Pixels of a row, beside each other in y and STEP apart in x. */
 static vec pixels(__global const acc *x)
@@ -73,7 +95,7 @@ static vec pixels(__global const acc *x)
 % endif
 
 /* Channels and taps k0 .. end of the pixels m .. m + V, NR apart. */
-static void fill(__global const acc *restrict x, __local acc *restrict to, const index_t m, const index_t M,
+static void fill(__global const acc *restrict x, __local acc *restrict to, __local index_t *where, const index_t m, const index_t M,
                  const int k0, const int end, const int R, const int S, const int P, const int Q, const index_t xn,
                  const index_t xc, const index_t xp, const index_t xq, const index_t xr, const index_t xs)
 {
@@ -103,8 +125,7 @@ ${taps(f"vstore{V}({''.join(f'lane{i} ? pixels(from{i} + at) : ' for i in range(
         return;
     }
 % endif
-    index_t where[${V}];
-    places(where, ${V}, m, M, P, Q, xn, xp, xq);
+    places(where, m, M, P, Q, xn, xp, xq);
 ${taps(" ".join(f"to[{l}] = x[where[{l}] + at];" for l in range(V)))}
 }
 
@@ -114,13 +135,14 @@ void conv2d(__global const acc *restrict x, __global const acc *restrict filters
             ${gemm.ends()}__global real *restrict y, const index_t M, const int K, const int O, const int R, const int S,
             const int P, const int Q, const index_t xn, const index_t xg, const index_t xc, const index_t xp,
             const index_t xq, const index_t xr, const index_t xs, const index_t x0, const index_t yn, const index_t yo,
-            const index_t yp, const index_t yq, const index_t y0, const int each, const int rows)
+            const index_t yp, const index_t yq, const index_t y0, const int each, const int rows, const int chunk)
 {
     __local acc panels[${SPACE}];
+    __local index_t where[${PANELS * NR}], from[${NR}];
     const int group = get_global_id(2), blocks = (O + ${MR - 1}) / ${MR};
     const int row = get_global_id(1) * rows, below = min(row + rows, blocks);
     const index_t first = (index_t)get_global_id(0) * each * ${NR}, last = min(first + each * ${NR}, M);
-    const int kc = clamp(K, 1, ${SPACE // NR}), wide = ${SPACE // NR} / kc; /* K is 0 where no tap meets a phase */
+    const int wide = min(min(each, ${PANELS}), ${SPACE // NR} / chunk);
     x += (size_t)group * xg + x0;
     y += (size_t)group * O * yo + y0;
     filters += (size_t)group * blocks * K * ${MR};
@@ -131,28 +153,29 @@ void conv2d(__global const acc *restrict x, __global const acc *restrict filters
 % if residual:
     residual += (size_t)group * O * yo + y0;
 % endif
-    for (index_t start = first; start < last; start += wide * ${NR}) {
+    for (index_t start = first; start < last; start += wide * ${NR}) { /* K is 0 where no tap meets a phase */
         const int count = min((index_t)wide, (last - start + ${NR - 1}) / ${NR});
-        for (int k0 = 0; k0 == 0 || k0 < K; k0 += kc) {
-            const int end = min(K, k0 + kc), depth = end - k0;
+        for (int t = 0; t < count; ++t)
+            places(where + t * ${NR}, start + t * ${NR}, M, P, Q, yn, yp, yq);
+        for (int k0 = 0; k0 == 0 || k0 < K; k0 += chunk) {
+            const int end = min(K, k0 + chunk), depth = end - k0;
             int together = 0;
 % if STEP:
             together = Q - start % Q >= count * ${NR} && start + count * ${NR} <= M;
             if (together) {
-                __global const acc *from = x + start / Q / P * xn + start / Q % P * xp + start % Q * xq;
+                __global const acc *base = x + start / Q / P * xn + start / Q % P * xp + start % Q * xq;
                 __local acc *to = panels;
-${taps(f"for (int t = 0; t < count; ++t) {{ " + " ".join(f"vstore{V}(pixels(from + at + (t * {NR} + {j * V}) * {STEP}), {j}, to + t * depth * {NR});" for j in range(NV)) + " }")}
+${taps(f"for (int t = 0; t < count; ++t) {{ " + " ".join(f"vstore{V}(pixels(base + at + (t * {NR} + {j * V}) * {STEP}), {j}, to + t * depth * {NR});" for j in range(NV)) + " }")}
             }
 % endif
             if (!together)
                 for (int t = 0; t < count * ${NV}; ++t)
-                    fill(x, panels + t / ${NV} * depth * ${NR} + t % ${NV} * ${V}, start + t * ${V}, M, k0, end, R, S, P, Q,
+                    fill(x, panels + t / ${NV} * depth * ${NR} + t % ${NV} * ${V}, from, start + t * ${V}, M, k0, end, R, S, P, Q,
                          xn, xc, xp, xq, xr, xs);
-            for (int t = 0; t < count; ++t) {
-                const index_t m = start + t * ${NR};
-                index_t to[${NR}];
-                places(to, ${NR}, m, M, P, Q, yn, yp, yq);
-                for (int b = row; b < below; ++b) {
+            for (int b = row; b < below; ++b)
+                for (int t = 0; t < count; ++t) {
+                    const index_t m = start + t * ${NR};
+                    __local const index_t *to = where + t * ${NR};
                     __global const acc *a = filters + ((size_t)b * K + k0) * ${MR};
                     __local const acc *v = panels + t * depth * ${NR};
                     __global acc *kept = partial + (size_t)(b - row) * ${MR * NR};
@@ -185,11 +208,15 @@ ${taps(f"for (int t = 0; t < count; ++t) {{ " + " ".join(f"vstore{V}(pixels(from
                     const int some = min(${MR}, O - b * ${MR});
                     const index_t at = b * ${MR} * yo;
 % for j in range(NV):
+%   if YSTEP == 1:
                     if (m + ${j * V + V} <= M && to[${j * V + V - 1}] - to[${j * V}] == ${V - 1}) {
+%   else:
+                    if ((m + ${j * V}) % Q + ${V} <= Q) {
+%   endif
                         const index_t beside = at + to[${j * V}];
 %   for i in range(MR):
                         if (${i} < some)
-                            storev_${dtype}(y + beside, ${i} * yo, epilogue_lanes(c${i}_${j}${f" + (acc)LOAD(bias, b * {MR} + {i})" if bias else ""}${f" + loadv_{dtype}(residual + beside, {i} * yo)" if residual else ""}));
+                            put(y + beside + ${i} * yo, epilogue_lanes(c${i}_${j}${f" + (acc)LOAD(bias, b * {MR} + {i})" if bias else ""}${f" + get(residual + beside + {i} * yo)" if residual else ""}));
 %   endfor
                     } else {
                         acc tile[${MR * V}];
@@ -205,7 +232,6 @@ ${taps(f"for (int t = 0; t < count; ++t) {{ " + " ".join(f"vstore{V}(pixels(from
                     }
 % endfor
                 }
-            }
         }
     }
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...dtypes import accumulator
-from ...shapes import Spec
+from ...dtypes import DType, accumulator
+from ...shapes import Shape, Spec
 from .correlation import (
     Problem,
     Product,
@@ -18,10 +18,11 @@ from .correlation import (
     slices_of,
 )
 from .discovery import DeviceInfo
-from .gemm import Epilogue, ceil_div, lanes, micro, micros, simd_fits
+from .gemm import NO_EPILOGUE, Epilogue, ceil_div, lanes, micro, micros, simd_fits
 from .runtime import Buffer, Runtime
 
 _SPACE = 2**17  # bytes of local memory for panels: they stay in a core's second-level cache
+_PANELS = 16  # of them, at most
 _KC = 512  # pixels of the output gradient multiplied at a time
 _TILE_FLOPS = 1_000_000  # the least a work-item should have to do
 _ONE = (1, 1, 1)
@@ -34,7 +35,8 @@ def applies(p: Problem, info: DeviceInfo) -> bool:
 
 def tunables(p: Problem, info: DeviceInfo) -> list[dict[str, int]]:
     """Micro-tiles."""
-    return [{"MR": mr, "NV": nv} for mr, nv in micros(info, p.kind)]
+    flat = [_flat(info, p.kind)] if min(p.C, p.O) <= 4 * p.groups else []
+    return [{"MR": mr, "NV": nv} for mr, nv in (*micros(info, p.kind), *flat)]
 
 
 def conv2d(rt: Runtime, p: Problem, x: Buffer, w: Buffer, end: Epilogue, y: Buffer) -> None:
@@ -46,7 +48,12 @@ def conv2d(rt: Runtime, p: Problem, x: Buffer, w: Buffer, end: Epilogue, y: Buff
 def input_grad(rt: Runtime, p: Problem, g: Buffer, w: Buffer, end: Epilogue, dx: Buffer) -> None:
     """dx from g; also the transposed convolution."""
     src = _source(rt, p, g, grad_border(p))
-    for at in phases(p, src):
+    products = list(phases(p, src))
+    met = [at for at in products if 0 not in at.taps]
+    if len(met) < len(products) and end == NO_EPILOGUE and p.kind == accumulator(p.kind):
+        products = met
+        _pad(rt, p, g, (0, 0), dx, (0, 0))  # zeros, where no tap meets a phase
+    for at in products:
         _product(rt, "conv2d_input_grad", p, at, src, w, end, dx)
 
 
@@ -79,10 +86,15 @@ def _source(rt: Runtime, p: Problem, x: Buffer, at: Window) -> Source:
     if inside and p.kind == kind:
         return Source(x, h * w, w)
     padded = rt.empty(Spec((n, c, hp, wp), kind))
-    each = min(max(1, 4096 // (hp * wp)), max(1, ceil_div(n * c, 4 * rt.info.compute_units)))
-    rt.launch("conv", "pad", (ceil_div(n * c, each), 1, 1), x, padded, n * c, each, h, w, hp, wp, h0, w0,
-              group=_ONE, **_layout(rt, p, 1))  # fmt: skip
+    _pad(rt, p, x, (h, w), padded, (h0, w0))
     return Source(padded, hp * wp, wp)
+
+
+def _pad(rt: Runtime, p: Problem, x: Buffer, size: Shape, out: Buffer, start: Shape) -> None:
+    n, c, height, width = out.shape
+    each = max(1, min(4096 // (height * width), ceil_div(n * c, 4 * rt.info.compute_units)))
+    rt.launch("conv", "pad", (ceil_div(n * c, each), 1, 1), x, out, n * c, each, *size, height, width, *start,
+              group=_ONE, **_layout(rt, p, 1))  # fmt: skip
 
 
 def _filters(rt: Runtime, p: Problem, at: Product, w: Buffer, mr: int) -> Buffer:
@@ -100,33 +112,34 @@ def _filters(rt: Runtime, p: Problem, at: Product, w: Buffer, mr: int) -> Buffer
 def _product(
     rt: Runtime, op: str, p: Problem, at: Product, src: Source, w: Buffer, end: Epilogue, y: Buffer
 ) -> None:
-    v, (mr, nv) = lanes(rt.info, p.kind), micros(rt.info, p.kind)[0]
-    shape = rt.tuned(op, "simd", p, {"V": v, "MR": mr, "NV": nv})
-    mr, columns, space = shape["MR"], shape["NV"] * v, _space(rt, p)
+    mr, nv = _flat(rt.info, p.kind) if at.out <= 4 else micros(rt.info, p.kind)[0]
+    shape = rt.tuned(op, "simd", p, {"V": lanes(rt.info, p.kind), "MR": mr, "NV": nv})
+    mr, columns, space = shape["MR"], shape["NV"] * shape["V"], _space(rt, p)
     (r, s), (xn, xg, xc, xp, xq, xr, xs, x0), (yn, yo, yp, yq, y0) = at.taps, at.x_steps, at.y_steps
-    k, m, blocks, height, width = (
-        at.depth * r * s,
-        p.N * at.P * at.Q,
-        ceil_div(at.out, mr),
-        at.P,
-        at.Q,
-    )
+    k, m, blocks = at.depth * r * s, p.N * at.P * at.Q, ceil_div(at.out, mr)
+    height, width = at.P, at.Q
     if xp == width * xq and yp == width * yq:  # an image is one row
         height, width, xp, yp = 1, height * width, height * xp, height * yp
+    panels, units = ceil_div(m, columns), rt.info.compute_units
+    chunk = ceil_div(max(1, k), ceil_div(max(1, k), space // columns))
     # pixels are split as long as work-items have enough to do, then rows, which lay the pixels out again
-    panels, workers = ceil_div(m, columns), 8 * rt.info.compute_units
-    work = ceil_div(_TILE_FLOPS, 2 * max(k, 1) * columns * blocks * mr)
-    each = max(1, min(max(work, space // (max(k, 1) * columns)), panels * p.groups // workers))
+    work = ceil_div(_TILE_FLOPS, 2 * max(1, k) * columns * blocks * mr)
+    each = ceil_div(panels, ceil_div(panels, max(work, panels * p.groups // (8 * units))))
     spans = ceil_div(panels, each)
-    splits = max(1, min(ceil_div(workers // 2, spans * p.groups), ceil_div(blocks, 4)))
-    rows = ceil_div(blocks, splits)
+    rows = ceil_div(blocks, max(1, min(ceil_div(4 * units, spans * p.groups), blocks // 4)))
     splits = ceil_div(blocks, rows)
-    waiting = 0 if k * columns <= space else spans * splits * p.groups
+    waiting = spans * splits * p.groups if k > chunk else 0
     partial = rt.empty(Spec((waiting, rows, mr, columns), accumulator(p.kind)))
+    defines = p.defines(engine="simd", STEP=xq if xq < 3 else 0, YSTEP=2 if yq == 2 else 1, SPACE=space,
+                        PANELS=_PANELS, **end.defines, **shape)  # fmt: skip
     rt.launch("conv", "conv2d", (spans, splits, p.groups), src.mem, _filters(rt, p, at, w, mr), partial,
               *end.operands, y, m, k, at.out, max(1, r), max(1, s), height, width, xn, xg, xc, xp, xq, xr, xs, x0,
-              yn, yo, yp, yq, y0, each, rows, group=_ONE,
-              **p.defines(engine="simd", STEP=xq if xq < 3 else 0, SPACE=space, **end.defines, **shape))  # fmt: skip
+              yn, yo, yp, yq, y0, each, rows, chunk, group=_ONE, **defines)  # fmt: skip
+
+
+def _flat(info: DeviceInfo, kind: DType) -> tuple[int, int]:
+    """The micro-tile for 4 output channels or fewer, as wide as the registers allow."""
+    return 4, micros(info, kind)[0][0] // 4 * 2
 
 
 def _space(rt: Runtime, p: Problem) -> int:
