@@ -4,8 +4,10 @@
  *           reduce  dw from the slices, added in their order
  * Layout    x is acc, with whatever border the taps reach; partial is (slice, group, O/NR, row, NR)
  * Defines   dtype
- * Tunables  V, MR, NV (see _gemm_simd)   KC (pixels multiplied at a time); rows and slices of an item are arguments
- * Launch    group (1). weight_grad: grid (spans of rows, panels * groups, slices)   reduce: (panels, groups, spans)
+ * Tunables  V, MR, NV (see _gemm_simd)   SPACE (elements of local memory); span, wide, depth (rows, panels and pixels
+ *           of an item) and chunk (pixels multiplied at a time) are arguments
+ * Launch    group (1). weight_grad: grid (spans of rows, spans of panels * groups, slices)
+ *           reduce: (panels, groups, spans of rows)
  * Source    Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008
  */
 <%namespace name="lanes" file="_lanes.cl.mako"/>\
@@ -19,6 +21,7 @@ ${lanes.io(dtype, base, V)}
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(vec)))
 void \
 </%def>
+
 /* to[k * NR + l] = from[l * ld + k] for l < lanes, zero for the others. */
 static void turn(__global const real *from, const size_t ld, const int lanes, const int depth, __local acc *to)
 {
@@ -40,29 +43,30 @@ ${transpose()}
 
 /* Row (c, r, s) starts at x0 + c*xc + r*xr + s*xs; a work-item sums `span` rows over the pixels of its slice. */
 ${kernel()}weight_grad(__global const acc *restrict x, __global const real *restrict g, __global acc *restrict partial,
-                 const int rows, const index_t K, const int O, const int R, const int S, const int panels, const int P, const int Q,
-                 const index_t xn, const index_t xg, const int xc, const int xp, const int xq, const int xr, const int xs,
-                 const index_t x0, const int span, const index_t depth)
+                 const int rows, const index_t K, const int O, const int R, const int S, const int groups,
+                 const int panels, const int P, const int Q, const index_t xn, const index_t xg, const index_t xc,
+                 const index_t xp, const index_t xq, const index_t xr, const index_t xs, const index_t x0,
+                 const int span, const int wide, const index_t depth, const int chunk)
 {
-    __local acc panel[${KC * NR}];
-    __local index_t where[${KC}];
-    const int column = get_global_id(1), group = column / panels, o = column % panels * ${NR}, pixels = P * Q;
+    __local acc panel[${SPACE}];
+    __local index_t where[${SPACE // NR}];
+    const int spans = get_global_size(1) / groups, group = get_global_id(1) / spans, pixels = P * Q;
+    const int column = get_global_id(1) % spans * wide, count = min(wide, panels - column);
     const int first = get_global_id(0) * span, last = min(first + span, rows);
     const index_t begin = get_global_id(2) * depth, stop = min(begin + depth, K);
-    const size_t planes = (size_t)(get_global_size(1) / panels) * O;
     x += (size_t)group * xg + x0;
-    g += ((size_t)group * O + o) * pixels;
-    partial += ((size_t)get_global_id(2) * get_global_size(1) + column) * rows * ${NR};
-    for (index_t k0 = begin; k0 < stop; k0 += ${KC}) {
-        const int kc = min((index_t)${KC}, stop - k0);
+    g += ((size_t)group * O + column * ${NR}) * pixels;
+    partial += ((get_global_id(2) * groups + group) * panels + column) * rows * ${NR};
+    for (index_t k0 = begin; k0 < stop; k0 += chunk) {
+        const int kc = min((index_t)chunk, stop - k0);
         for (int k = 0; k < kc;) {
             const size_t n = (k0 + k) / pixels;
             const int pixel = (k0 + k) % pixels, some = min(pixels - pixel, kc - k);
-% for j in range(NV):
-            turn(g + (n * planes + ${j * V}) * pixels + pixel, pixels, O - o - ${j * V}, some, panel + k * ${NR} + ${j * V});
-% endfor
+            for (int t = 0; t < count * ${NV}; ++t)
+                turn(g + (n * groups * O + t * ${V}) * pixels + pixel, pixels, O - column * ${NR} - t * ${V}, some,
+                     panel + (t / ${NV} * kc + k) * ${NR} + t % ${NV} * ${V});
             for (int i = 0, p = pixel / Q, q = pixel % Q; i < some; ++i, ++k) {
-                where[k] = n * xn + (index_t)p * xp + (index_t)q * xq;
+                where[k] = n * xn + p * xp + q * xq;
                 if (++q == Q) {
                     q = 0;
                     ++p;
@@ -72,7 +76,7 @@ ${kernel()}weight_grad(__global const acc *restrict x, __global const real *rest
         int s = first % S, r = first / S % R, c = first / S / R;
         for (int m = first; m < last; m += ${MR}) {
 % for i in range(MR):
-            __global const acc *a${i} = x + (index_t)c * xc + (index_t)r * xr + (index_t)s * xs;
+            __global const acc *a${i} = x + c * xc + r * xr + s * xs;
             if (m + ${i + 1} < rows && ++s == S) {
                 s = 0;
                 if (++r == R) {
@@ -81,34 +85,36 @@ ${kernel()}weight_grad(__global const acc *restrict x, __global const real *rest
                 }
             }
 % endfor
-            __global acc *kept = partial + (size_t)m * ${NR};
+            for (int t = 0; t < count; ++t) {
+                __local const acc *v = panel + t * kc * ${NR};
+                __global acc *kept = partial + ((size_t)t * rows + m) * ${NR};
 % for i in range(MR):
 %   for j in range(NV):
-            vec c${i}_${j} = k0 != begin && m + ${i} < last ? vload${V}(${i * NV + j}, kept) : (vec)(0);
+                vec c${i}_${j} = k0 != begin && m + ${i} < last ? vload${V}(${i * NV + j}, kept) : (vec)(0);
 %   endfor
 % endfor
-            __local const acc *v = panel;
-            for (int k = 0; k < kc; ++k, v += ${NR}) {
-                const index_t at = where[k];
+                for (int k = 0; k < kc; ++k, v += ${NR}) {
+                    const index_t at = where[k];
 % for j in range(NV):
-                const vec v${j} = vload${V}(${j}, v);
+                    const vec v${j} = vload${V}(${j}, v);
 % endfor
 % for i in range(MR):
-                {
-                    const vec f = (vec)(a${i}[at]);
+                    {
+                        const vec f = (vec)(a${i}[at]);
 %   for j in range(NV):
-                    c${i}_${j} = fma(f, v${j}, c${i}_${j});
+                        c${i}_${j} = fma(f, v${j}, c${i}_${j});
+%   endfor
+                    }
+% endfor
+                }
+% for i in range(MR):
+                if (m + ${i} < last) {
+%   for j in range(NV):
+                    vstore${V}(c${i}_${j}, ${i * NV + j}, kept);
 %   endfor
                 }
 % endfor
             }
-% for i in range(MR):
-            if (m + ${i} < last) {
-%   for j in range(NV):
-                vstore${V}(c${i}_${j}, ${i * NV + j}, kept);
-%   endfor
-            }
-% endfor
         }
     }
 }

@@ -65,16 +65,18 @@ def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw
     mr, columns, kind = shape["MR"], shape["NV"] * shape["V"], accumulator(p.kind)
     src = _source(rt, p, x, border(p))
     xn, xg, xc, xp, xq, xr, xs, x0 = forward(p, src).x_steps
-    panels, workers = ceil_div(out, columns), 4 * rt.info.compute_units
-    slices, depth = slices_of(workers, panels * p.groups, pixels)
-    spans = min(ceil_div(rows, 4 * mr), ceil_div(workers, panels * p.groups * max(1, slices)))
+    panels, workers, space = ceil_div(out, columns), 4 * rt.info.compute_units, _space(rt, p)
+    # panels beside each other, for the windows of x come from afar
+    wide = ceil_div(panels, ceil_div(panels, max(1, min(4, space // (256 * columns)))))
+    across = ceil_div(panels, wide) * p.groups
+    slices, depth = slices_of(workers, across, pixels)
+    spans = min(ceil_div(rows, 4 * mr), ceil_div(workers, across * max(1, slices)))
     span = ceil_div(ceil_div(rows, spans), mr) * mr
     partial = rt.empty(Spec((slices, p.groups, panels, rows, columns), kind))
-    chunk = min(_KC, _space(rt, p) // columns)
-    defines = p.defines(engine="simd_grad", KC=chunk, **shape)
-    rt.launch("conv", "weight_grad", (ceil_div(rows, span), panels * p.groups, slices), src.mem, g, partial,
-              rows, pixels, out, *p.kernel, panels, p.P, p.Q, xn, xg, xc, xp, xq, xr, xs, x0, span, depth,
-              group=_ONE, **defines)  # fmt: skip
+    defines = p.defines(engine="simd_grad", SPACE=space, **shape)
+    rt.launch("conv", "weight_grad", (ceil_div(rows, span), across, slices), src.mem, g, partial, rows, pixels, out,
+              *p.kernel, p.groups, panels, p.P, p.Q, xn, xg, xc, xp, xq, xr, xs, x0, span, wide, depth,
+              min(_KC, space // (wide * columns)), group=_ONE, **defines)  # fmt: skip
     parts = ceil_div(workers, panels * p.groups)
     span = ceil_div(ceil_div(rows, parts), shape["V"]) * shape["V"]
     rt.launch("conv", "reduce", (panels, p.groups, ceil_div(rows, span)), partial, dw, rows, out, slices, span,
