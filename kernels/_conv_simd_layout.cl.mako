@@ -1,11 +1,11 @@
 /* conv_simd_layout — what the convolutions for CPUs lay out: images with their border, filters in blocks of rows.
  *
- * Computes  pad           x[., h + h0, w + w0], zero where there is none
+ * Computes  pad           x[., h0 + p*sh, w0 + q*sw], zero where there is none;  spread  the opposite
  *           pack_filters  the filters of one phase of the stride
  * Layout    x planes of H x W; padded planes of HP x WP, acc; packed (group, rows/MR, k, MR), acc, zero beyond O
  * Defines   dtype
  * Tunables  V (lanes of a vector), MR (rows of a block)
- * Launch    group (1). pad: grid (spans of planes)   pack_filters: (blocks, groups)
+ * Launch    group (1). pad, spread: grid (spans of planes)   pack_filters: (blocks, groups)
  * Source    textbook
  */
 <%namespace name="lanes" file="_lanes.cl.mako"/>\
@@ -16,28 +16,57 @@ ${lanes.io(dtype, base, V)}
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(vec)))
 void \
 </%def>
-/* Planes of x, shifted by (h0, w0) and cropped or bordered with zeros to HP x WP. */
+/* Planes of x, every (sh, sw)th element from (h0, w0) on, cropped or bordered with zeros to HP x WP. */
 ${kernel()}pad(__global const real *restrict x, __global acc *restrict padded, const int planes, const int each,
-         const int H, const int W, const int HP, const int WP, const int h0, const int w0)
+         const int H, const int W, const int HP, const int WP, const int h0, const int w0, const int sh, const int sw)
 {
     const int last = min(planes, ((int)get_global_id(0) + 1) * each);
-    const int left = clamp(-w0, 0, WP), right = clamp(W - w0, left, WP);
+    const int left = clamp((sw - 1 - w0) / sw, 0, WP), right = clamp((W - w0 + sw - 1) / sw, left, WP);
     for (int plane = get_global_id(0) * each; plane < last; ++plane)
-        for (int h = 0; h < HP; ++h) {
-            __global acc *to = padded + ((size_t)plane * HP + h) * WP;
-            const int inside = h + h0 >= 0 && h + h0 < H, start = inside ? left : WP, end = inside ? right : WP;
-            __global const real *from = x + ((size_t)plane * H + (inside ? h + h0 : 0)) * W + w0;
+        for (int p = 0; p < HP; ++p) {
+            __global acc *to = padded + ((size_t)plane * HP + p) * WP;
+            const int h = h0 + p * sh, inside = h >= 0 && h < H, start = inside ? left : WP, end = inside ? right : WP;
+            __global const real *from = x + ((size_t)plane * H + (inside ? h : 0)) * W + w0;
             int w = 0;
             for (; w + ${V} <= start; w += ${V})
                 vstore${V}((vec)(0), 0, to + w);
             for (; w < start; ++w)
                 to[w] = 0;
-            for (; w + ${V} <= end; w += ${V})
-                vstore${V}(loadv_${dtype}(from, w), 0, to + w);
+            if (sw == 1)
+                for (; w + ${V} <= end; w += ${V})
+                    vstore${V}(loadv_${dtype}(from, w), 0, to + w);
+            else if (sw == 2)
+                for (; w + ${V} <= end; w += ${V})
+                    vstore${V}((vec)(loadv_${dtype}(from, 2 * w).even, loadv_${dtype}(from, 2 * w + ${V - 1}).odd), 0, to + w);
+            for (; w + 4 <= end; w += 4)
+                vstore4((${base}4)(LOAD(from, w * sw), LOAD(from, (w + 1) * sw), LOAD(from, (w + 2) * sw), LOAD(from, (w + 3) * sw)), 0, to + w);
             for (; w < end; ++w)
-                to[w] = LOAD(from, w);
+                to[w] = LOAD(from, w * sw);
             for (; w < WP; ++w)
                 to[w] = 0;
+        }
+}
+
+/* The opposite: planes of zeros, but element (p, q) of x at (h0 + p*sh, w0 + q*sw) where that lies within. */
+${kernel()}spread(__global const real *restrict x, __global real *restrict y, const int planes, const int each,
+            const int P, const int Q, const int H, const int W, const int h0, const int w0, const int sh, const int sw)
+{
+    const int last = min(planes, ((int)get_global_id(0) + 1) * each);
+    const int left = (sw - 1 - w0) / sw, right = min(Q, (W - w0 + sw - 1) / sw);
+    for (int plane = get_global_id(0) * each; plane < last; ++plane)
+        for (int h = 0; h < H; ++h) {
+            __global real *to = y + ((size_t)plane * H + h) * W;
+            int w = 0;
+            for (; w + ${V} <= W; w += ${V})
+                storev_${dtype}(to, w, (vec)(0));
+            for (; w < W; ++w)
+                to[w] = 0;
+            const int p = (h - h0) / sh;
+            if ((h - h0) % sh == 0 && p < P) {
+                __global const real *from = x + ((size_t)plane * P + p) * Q;
+                for (int q = left; q < right; ++q)
+                    to[w0 + q * sw] = from[q];
+            }
         }
 }
 

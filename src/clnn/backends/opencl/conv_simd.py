@@ -41,20 +41,20 @@ def tunables(p: Problem, info: DeviceInfo) -> list[dict[str, int]]:
 
 def conv2d(rt: Runtime, p: Problem, x: Buffer, w: Buffer, end: Epilogue, y: Buffer) -> None:
     """The convolution itself."""
-    src = _source(rt, p, x, border(p))
-    _product(rt, "conv2d", p, forward(p, src), src, w, end, y)
+    read, src = _reading(rt, p, x)
+    _product(rt, "conv2d", p, forward(read, src), src, w, end, y)
 
 
 def input_grad(rt: Runtime, p: Problem, g: Buffer, w: Buffer, end: Epilogue, dx: Buffer) -> None:
     """dx from g; also the transposed convolution."""
-    src = _source(rt, p, g, grad_border(p))
-    products = list(phases(p, src))
-    met = [at for at in products if 0 not in at.taps]
-    if len(met) < len(products) and end == NO_EPILOGUE and p.kind == accumulator(p.kind):
-        products = met
-        _pad(rt, p, g, (0, 0), dx, (0, 0))  # zeros, where no tap meets a phase
-    for at in products:
-        _product(rt, "conv2d_input_grad", p, at, src, w, end, dx)
+    sparse = _skips(p) and end == NO_EPILOGUE
+    written = _met(p) if sparse else p
+    out = rt.empty(Spec((p.N, p.C, p.P, p.Q), p.kind)) if sparse else dx
+    src = _source(rt, p, g, grad_border(written))
+    for at in phases(written, src):
+        _product(rt, "conv2d_input_grad", p, at, src, w, end, out)
+    if sparse:
+        _planes(rt, p, "spread", out, dx, p.padding)
 
 
 def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw: Buffer) -> None:
@@ -63,8 +63,8 @@ def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw
     shape = micro(rt.info, p.kind, out, rows)
     shape = rt.tuned("conv2d_weight_grad", "simd", p, shape)
     mr, columns, kind = shape["MR"], shape["NV"] * shape["V"], accumulator(p.kind)
-    src = _source(rt, p, x, border(p))
-    xn, xg, xc, xp, xq, xr, xs, x0 = forward(p, src).x_steps
+    read, src = _reading(rt, p, x)
+    xn, xg, xc, xp, xq, xr, xs, x0 = forward(read, src).x_steps
     panels, workers, space = ceil_div(out, columns), 4 * rt.info.compute_units, _space(rt, p)
     # panels beside each other, for the windows of x come from afar
     wide = ceil_div(panels, ceil_div(panels, max(1, min(4, space // (256 * columns)))))
@@ -83,20 +83,47 @@ def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw
               group=_ONE, **defines)  # fmt: skip
 
 
+def _skips(p: Problem) -> bool:
+    """Whether pixels between those of the stride meet no tap at all."""
+    return p.kernel == (1, 1) and p.stride != (1, 1)
+
+
+def _met(p: Problem) -> Problem:
+    """The convolution of the pixels that do."""
+    return p._replace(H=p.P, W=p.Q, stride=(1, 1), padding=(0, 0))
+
+
+def _reading(rt: Runtime, p: Problem, x: Buffer) -> tuple[Problem, Source]:
+    """What a forward convolution reads of x, and the convolution of that."""
+    if not _skips(p):
+        return p, _source(rt, p, x, border(p))
+    met = rt.empty(Spec((p.N, p.C, p.P, p.Q), accumulator(p.kind)))
+    _planes(rt, p, "pad", x, met, (-p.padding[0], -p.padding[1]))
+    return _met(p), Source(met, p.P * p.Q, p.Q)
+
+
 def _source(rt: Runtime, p: Problem, x: Buffer, at: Window) -> Source:
     (n, c, h, w), (h0, w0, hp, wp, inside), kind = x.shape, at, accumulator(p.kind)
     if inside and p.kind == kind:
         return Source(x, h * w, w)
     padded = rt.empty(Spec((n, c, hp, wp), kind))
-    _pad(rt, p, x, (h, w), padded, (h0, w0))
+    _planes(rt, p, "pad", x, padded, (h0, w0), (1, 1))
     return Source(padded, hp * wp, wp)
 
 
-def _pad(rt: Runtime, p: Problem, x: Buffer, size: Shape, out: Buffer, start: Shape) -> None:
-    n, c, height, width = out.shape
+def _planes(
+    rt: Runtime,
+    p: Problem,
+    kernel: str,
+    x: Buffer,
+    out: Buffer,
+    start: Shape,
+    step: Shape | None = None,
+) -> None:
+    (*_, h, w), (n, c, height, width) = x.shape, out.shape
     each = max(1, min(4096 // (height * width), ceil_div(n * c, 4 * rt.info.compute_units)))
-    rt.launch("conv", "pad", (ceil_div(n * c, each), 1, 1), x, out, n * c, each, *size, height, width, *start,
-              group=_ONE, **_layout(rt, p, 1))  # fmt: skip
+    rt.launch("conv", kernel, (ceil_div(n * c, each), 1, 1), x, out, n * c, each, h, w, height, width, *start,
+              *(step or p.stride), group=_ONE, **_layout(rt, p, 1))  # fmt: skip
 
 
 def _filters(rt: Runtime, p: Problem, at: Product, w: Buffer, mr: int) -> Buffer:
