@@ -159,19 +159,22 @@ void conv2d(__global const acc *restrict x, __global const acc *restrict filters
             places(where + t * ${NR}, start + t * ${NR}, M, P, Q, yn, yp, yq);
         for (int k0 = 0; k0 == 0 || k0 < K; k0 += chunk) {
             const int end = min(K, k0 + chunk), depth = end - k0;
-            int together = 0;
+            for (int t = 0; t < count;) {
+                const index_t m = start + t * ${NR};
+                __local acc *to = panels + t * depth * ${NR};
 % if STEP:
-            together = Q - start % Q >= count * ${NR} && start + count * ${NR} <= M;
-            if (together) {
-                __global const acc *base = x + start / Q / P * xn + start / Q % P * xp + start % Q * xq;
-                __local acc *to = panels;
-${taps(f"for (int t = 0; t < count; ++t) {{ " + " ".join(f"vstore{V}(pixels(base + at + (t * {NR} + {j * V}) * {STEP}), {j}, to + t * depth * {NR});" for j in range(NV)) + " }")}
-            }
+                const int run = min((index_t)(count - t), (Q - m % Q) / ${NR}); /* panels whose pixels are in a row */
+                if (run > 0) {
+                    __global const acc *base = x + m / Q / P * xn + m / Q % P * xp + m % Q * xq;
+${taps(f"for (int u = 0; u < run; ++u) {{ " + " ".join(f"vstore{V}(pixels(base + at + (u * {NR} + {j * V}) * {STEP}), {j}, to + u * depth * {NR});" for j in range(NV)) + " }")}
+                    t += run;
+                    continue;
+                }
 % endif
-            if (!together)
-                for (int t = 0; t < count * ${NV}; ++t)
-                    fill(x, panels + t / ${NV} * depth * ${NR} + t % ${NV} * ${V}, from, start + t * ${V}, M, k0, end, R, S, P, Q,
-                         xn, xc, xp, xq, xr, xs);
+                for (int j = 0; j < ${NV}; ++j)
+                    fill(x, to + j * ${V}, from, m + j * ${V}, M, k0, end, R, S, P, Q, xn, xc, xp, xq, xr, xs);
+                ++t;
+            }
             for (int b = row; b < below; ++b)
                 for (int t = 0; t < count; ++t) {
                     const index_t m = start + t * ${NR};

@@ -123,7 +123,7 @@ def _planes(
     (*_, h, w), (n, c, height, width) = x.shape, out.shape
     each = max(1, min(4096 // (height * width), ceil_div(n * c, 4 * rt.info.compute_units)))
     rt.launch("conv", kernel, (ceil_div(n * c, each), 1, 1), x, out, n * c, each, h, w, height, width, *start,
-              *(step or p.stride), group=_ONE, **_layout(rt, p, 1))  # fmt: skip
+              *(step or p.stride), group=_ONE, **_layout(rt, p, micros(rt.info, p.kind)[0][0]))  # fmt: skip
 
 
 def _filters(rt: Runtime, p: Problem, at: Product, w: Buffer, mr: int) -> Buffer:
