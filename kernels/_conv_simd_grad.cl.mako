@@ -1,7 +1,7 @@
 /* conv_simd_grad — the weight gradient of convolutions for CPUs: panels of g turned in cache, x broadcast in place.
  *
  * Computes  weight_grad  rows are channels and taps, lanes output channels, k the pixels of all images
- *           reduce  dw from the slices, added in their order
+ *           reduce  dw from the slices, added in their order, where they are several
  * Layout    x is acc, with whatever border the taps reach; partial is (slice, group, O/NR, row, NR)
  * Defines   dtype
  * Tunables  V, MR, NV (see _gemm_simd)   SPACE (elements of local memory); span, wide, depth (rows, panels and pixels
@@ -41,12 +41,46 @@ ${transpose()}
             to[k * ${NR} + l] = l < lanes ? LOAD(from, l * ld + k) : 0;
 }
 
+/* dw[lane, m] of a panel, for the rows m .. last: the slices in their order, `step` apart. */
+static void add(__global const acc *partial, const size_t step, const int slices, __global real *dw, const int rows,
+                const int first, const int last, const int O)
+{
+    for (int j = 0; j < ${NV}; ++j) {
+        const int lanes = O - j * ${V};
+        __global const acc *from = partial + j * ${V};
+        __global real *to = dw + (size_t)j * ${V} * rows;
+        int m = first;
+        if (lanes >= ${V})
+            for (; m + ${V} <= last; m += ${V}) {
+% for l in range(V):
+                vec r${V}_${l} = (vec)(0);
+% endfor
+                for (int s = 0; s < slices; ++s) {
+% for l in range(V):
+                    r${V}_${l} += vload${V}(0, from + s * step + (size_t)(m + ${l}) * ${NR});
+% endfor
+                }
+${transpose()}
+% for l in range(V):
+                storev_${dtype}(to, (size_t)${l} * rows + m, r1_${l});
+% endfor
+            }
+        for (; m < last; ++m)
+            for (int l = 0; l < min(${V}, lanes); ++l) {
+                acc sum = 0;
+                for (int s = 0; s < slices; ++s)
+                    sum += from[s * step + (size_t)m * ${NR} + l];
+                STORE(to, (size_t)l * rows + m, sum);
+            }
+    }
+}
+
 /* Row (c, r, s) starts at x0 + c*xc + r*xr + s*xs; a work-item sums `span` rows over the pixels of its slice. */
 ${kernel()}weight_grad(__global const acc *restrict x, __global const real *restrict g, __global acc *restrict partial,
-                 const int rows, const index_t K, const int O, const int R, const int S, const int groups,
-                 const int panels, const int P, const int Q, const index_t xn, const index_t xg, const index_t xc,
-                 const index_t xp, const index_t xq, const index_t xr, const index_t xs, const index_t x0,
-                 const int span, const int wide, const index_t depth, const int chunk)
+                 __global real *restrict dw, const int rows, const index_t K, const int O, const int R, const int S,
+                 const int groups, const int panels, const int P, const int Q, const index_t xn, const index_t xg,
+                 const index_t xc, const index_t xp, const index_t xq, const index_t xr, const index_t xs,
+                 const index_t x0, const int span, const int wide, const index_t depth, const int chunk)
 {
     __local acc panel[${SPACE}];
     __local index_t where[${SPACE // NR}];
@@ -117,43 +151,19 @@ ${kernel()}weight_grad(__global const acc *restrict x, __global const real *rest
             }
         }
     }
+    if (get_global_size(2) == 1) /* while they are in cache */
+        for (int t = 0; t < count; ++t)
+            add(partial + (size_t)t * rows * ${NR}, 0, 1, dw + ((size_t)group * O + (column + t) * ${NR}) * rows, rows,
+                first, last, O - (column + t) * ${NR});
 }
 
-/* dw[o, row] of V lanes: the slices in their order. */
 ${kernel()}reduce(__global const acc *restrict partial, __global real *restrict dw, const int rows, const int O, const int slices,
             const int span)
 {
     const size_t panels = get_global_size(0), panel = get_global_id(0), group = get_global_id(1);
-    const size_t step = panels * get_global_size(1) * rows * ${NR};
-    const int last = min(rows, ((int)get_global_id(2) + 1) * span);
-    for (int j = 0; j < ${NV}; ++j) {
-        const int o = panel * ${NR} + j * ${V}, lanes = O - o;
-        __global const acc *from = partial + (group * panels + panel) * rows * ${NR} + j * ${V};
-        __global real *to = dw + (group * O + o) * rows;
-        int m = get_global_id(2) * span;
-        if (lanes >= ${V})
-            for (; m + ${V} <= last; m += ${V}) {
-% for l in range(V):
-                vec r${V}_${l} = (vec)(0);
-% endfor
-                for (int s = 0; s < slices; ++s) {
-% for l in range(V):
-                    r${V}_${l} += vload${V}(0, from + s * step + (size_t)(m + ${l}) * ${NR});
-% endfor
-                }
-${transpose()}
-% for l in range(V):
-                storev_${dtype}(to, (size_t)${l} * rows + m, r1_${l});
-% endfor
-            }
-        for (; m < last; ++m)
-            for (int l = 0; l < min(${V}, lanes); ++l) {
-                acc sum = 0;
-                for (int s = 0; s < slices; ++s)
-                    sum += from[s * step + (size_t)m * ${NR} + l];
-                STORE(to, (size_t)l * rows + m, sum);
-            }
-    }
+    const int first = get_global_id(2) * span;
+    add(partial + (group * panels + panel) * rows * ${NR}, panels * get_global_size(1) * rows * ${NR}, slices,
+        dw + (group * O + panel * ${NR}) * rows, rows, first, min(rows, first + span), O - panel * ${NR});
 }
 
 ## Vectors r<V>_0.., the rows of a square, to r1_0.., its columns.

@@ -74,13 +74,15 @@ def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw
     span = ceil_div(ceil_div(rows, spans), mr) * mr
     partial = rt.empty(Spec((slices, p.groups, panels, rows, columns), kind))
     defines = p.defines(engine="simd_grad", SPACE=space, **shape)
-    rt.launch("conv", "weight_grad", (ceil_div(rows, span), across, slices), src.mem, g, partial, rows, pixels, out,
+    rt.launch("conv", "weight_grad", (ceil_div(rows, span), across, slices), src.mem, g, partial, dw, rows, pixels, out,
               *p.kernel, p.groups, panels, p.P, p.Q, xn, xg, xc, xp, xq, xr, xs, x0, span, wide, depth,
               min(_KC, space // (wide * columns)), group=_ONE, **defines)  # fmt: skip
-    parts = ceil_div(workers, panels * p.groups)
-    span = ceil_div(ceil_div(rows, parts), shape["V"]) * shape["V"]
-    rt.launch("conv", "reduce", (panels, p.groups, ceil_div(rows, span)), partial, dw, rows, out, slices, span,
-              group=_ONE, **defines)  # fmt: skip
+    if slices != 1:
+        span = (
+            ceil_div(ceil_div(rows, ceil_div(workers, panels * p.groups)), shape["V"]) * shape["V"]
+        )
+        rt.launch("conv", "reduce", (panels, p.groups, ceil_div(rows, span)), partial, dw, rows, out, slices, span,
+                  group=_ONE, **defines)  # fmt: skip
 
 
 def _skips(p: Problem) -> bool:
