@@ -95,8 +95,8 @@ static vec pixels(__global const acc *x)
 % endif
 
 /* Channels and taps k0 .. end of the pixels m .. m + V, NR apart. */
-static void fill(__global const acc *restrict x, __local acc *restrict to, __local index_t *where, const index_t m, const index_t M,
-                 const int k0, const int end, const int R, const int S, const int P, const int Q, const index_t xn,
+static void fill(__global const acc *restrict x, __local acc *restrict to, __local index_t *where, const index_t m,
+                 const index_t M, const int k0, const int end, const int R, const int S, const int P, const int Q, const index_t xn,
                  const index_t xc, const index_t xp, const index_t xq, const index_t xr, const index_t xs)
 {
 % if STEP:
@@ -146,7 +146,7 @@ void conv2d(__global const acc *restrict x, __global const acc *restrict filters
     x += (size_t)group * xg + x0;
     y += (size_t)group * O * yo + y0;
     filters += (size_t)group * blocks * K * ${MR};
-    partial += (((size_t)group * get_global_size(1) + get_global_id(1)) * get_global_size(0) + get_global_id(0)) * rows * ${MR * NR};
+    partial += ((group * get_global_size(1) + get_global_id(1)) * get_global_size(0) + get_global_id(0)) * rows * ${MR * NR};
 % if bias:
     bias += group * O;
 % endif
@@ -214,7 +214,7 @@ ${taps(f"for (int u = 0; u < run; ++u) {{ " + " ".join(f"vstore{V}(pixels(base +
 %   if YSTEP == 1:
                     if (m + ${j * V + V} <= M && to[${j * V + V - 1}] - to[${j * V}] == ${V - 1}) {
 %   else:
-                    if ((m + ${j * V}) % Q + ${V} <= Q) {
+                    if (m + ${j * V + V} <= M && (m + ${j * V}) % Q + ${V} <= Q) {
 %   endif
                         const index_t beside = at + to[${j * V}];
 %   for i in range(MR):

@@ -54,14 +54,13 @@ def input_grad(rt: Runtime, p: Problem, g: Buffer, w: Buffer, end: Epilogue, dx:
     for at in phases(written, src):
         _product(rt, "conv2d_input_grad", p, at, src, w, end, out)
     if sparse:
-        _planes(rt, p, "spread", out, dx, p.padding)
+        _planes(rt, p, "spread", out, dx)
 
 
 def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw: Buffer) -> None:
     """dw from g, in slices of the pixels that are then added."""
     out, pixels, rows = p.O // p.groups, p.N * p.P * p.Q, dw.size // p.O
-    shape = micro(rt.info, p.kind, out, rows)
-    shape = rt.tuned("conv2d_weight_grad", "simd", p, shape)
+    shape = rt.tuned("conv2d_weight_grad", "simd", p, micro(rt.info, p.kind, out, rows))
     mr, columns, kind = shape["MR"], shape["NV"] * shape["V"], accumulator(p.kind)
     read, src = _reading(rt, p, x)
     xn, xg, xc, xp, xq, xr, xs, x0 = forward(read, src).x_steps
@@ -78,9 +77,8 @@ def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw
               *p.kernel, p.groups, panels, p.P, p.Q, xn, xg, xc, xp, xq, xr, xs, x0, span, wide, depth,
               min(_KC, space // (wide * columns)), group=_ONE, **defines)  # fmt: skip
     if slices != 1:
-        span = (
-            ceil_div(ceil_div(rows, ceil_div(workers, panels * p.groups)), shape["V"]) * shape["V"]
-        )
+        parts, v = ceil_div(workers, panels * p.groups), shape["V"]
+        span = ceil_div(ceil_div(rows, parts), v) * v
         rt.launch("conv", "reduce", (panels, p.groups, ceil_div(rows, span)), partial, dw, rows, out, slices, span,
                   group=_ONE, **defines)  # fmt: skip
 
@@ -100,7 +98,7 @@ def _reading(rt: Runtime, p: Problem, x: Buffer) -> tuple[Problem, Source]:
     if not _skips(p):
         return p, _source(rt, p, x, border(p))
     met = rt.empty(Spec((p.N, p.C, p.P, p.Q), accumulator(p.kind)))
-    _planes(rt, p, "pad", x, met, (-p.padding[0], -p.padding[1]))
+    _planes(rt, p, "pad", x, met)
     return _met(p), Source(met, p.P * p.Q, p.Q)
 
 
@@ -109,23 +107,19 @@ def _source(rt: Runtime, p: Problem, x: Buffer, at: Window) -> Source:
     if inside and p.kind == kind:
         return Source(x, h * w, w)
     padded = rt.empty(Spec((n, c, hp, wp), kind))
-    _planes(rt, p, "pad", x, padded, (h0, w0), (1, 1))
+    _planes(rt, p, "pad", x, padded, (h0, w0))
     return Source(padded, hp * wp, wp)
 
 
 def _planes(
-    rt: Runtime,
-    p: Problem,
-    kernel: str,
-    x: Buffer,
-    out: Buffer,
-    start: Shape,
-    step: Shape | None = None,
+    rt: Runtime, p: Problem, kernel: str, x: Buffer, out: Buffer, start: Shape | None = None
 ) -> None:
+    """Copy the planes from `start` on, or the pixels of the stride."""
     (*_, h, w), (n, c, height, width) = x.shape, out.shape
+    at = (-p.padding[0], -p.padding[1], *p.stride) if start is None else (*start, 1, 1)
     each = max(1, min(4096 // (height * width), ceil_div(n * c, 4 * rt.info.compute_units)))
-    rt.launch("conv", kernel, (ceil_div(n * c, each), 1, 1), x, out, n * c, each, h, w, height, width, *start,
-              *(step or p.stride), group=_ONE, **_layout(rt, p, micros(rt.info, p.kind)[0][0]))  # fmt: skip
+    rt.launch("conv", kernel, (ceil_div(n * c, each), 1, 1), x, out, n * c, each, h, w, height, width, *at,
+              group=_ONE, **_layout(rt, p, micros(rt.info, p.kind)[0][0]))  # fmt: skip
 
 
 def _filters(rt: Runtime, p: Problem, at: Product, w: Buffer, mr: int) -> Buffer:
