@@ -12,6 +12,7 @@
  *           elements of a channel, `parts` of them side by side; only the last of each may be shorter
  * Defines   dtype, kernel (one of the six), param (code of w and b, or of running statistics), centred (bool)
  *           weight, bias (bools), runs (bool: L > 1; else neighbours have their own w and b)
+ *           partial (bool: row_norm_grad also stores the sums of g * xhat and g of every channel of every row)
  *           columns (bool: L = 1, neighbouring channels side by side), per_row (bool: mean and inverse are a row's)
  *           running (bool: merge has running statistics to move)
  * Tunables  WG, V (lanes of a work-item; V > 1 only if WG = 1), chunk (an argument: rows, or channels, of a group)
@@ -22,19 +23,16 @@
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>
 <%namespace name="lanes" file="_lanes.cl.mako"/>
+<%namespace name="sums" file="_norm_sums.cl.mako"/>
 <%
     base = "double" if dtype == "f64" else "float"
     moments = ["mean", "inverse"] if centred else ["inverse"]
-    affine = ["w"] * weight + ["b"] * bias
 
     def vector(v):
         return f"{base}{V}" if v else "acc"
 
     def load(p, i, v, code=dtype):
         return f"{'loadv' if v else 'load'}_{code}({p}, {i})"
-
-    def store(p, i, value, v):
-        return f"{'storev' if v else 'store'}_{dtype}({p}, {i}, {value});"
 
     def put(p, i, value, v):
         return f"vstore{V}({value}, 0, {p} + {i});" if v else f"{p}[{i}] = {value};"
@@ -52,56 +50,6 @@ ${lanes.io(code, base, V)}
 static acc plus(const acc a, const acc b) { return a + b; }
 % endif
 
-## A sum over lanes and work-items: declared, added to inside of a loop (name_v in vectors), then in `name` everywhere.
-<%def name="declare(*names)">
-        acc ${", ".join(f"{n} = 0" for n in names)};
-% if V > 1:
-        ${base}${V} ${", ".join(f"{n}_v = 0" for n in names)};
-% endif
-</%def>
-<%def name="collect(*names)">
-% for n in names:
-%   if V > 1:
-        {
-            acc folded;
-${reduce.fold("folded", f"{n}_v", "plus")}
-            ${n} += folded;
-        }
-%   endif
-${reduce.group(n, "scratch", "a + b", WG)}
-% endfor
-</%def>
-
-## The n elements t of a row; c is the channel, or (unless runs) the first of the lanes' channels.
-<%def name="row(channels)">
-% if runs and channels and V > 1:
-        for (index_t k = 0; k < M; ++k) {
-            const index_t c = channel + k, end = (k + 1) * L;
-            index_t t = k * L;
-            for (; t + ${V} <= end; t += ${V}) {
-${caller.body(True)}
-            }
-            for (; t < end; ++t) {
-${caller.body(False)}
-            }
-        }
-% else:
-        {
-            index_t t = lid;
-%   if V > 1:
-            for (; t + ${V} <= n; t += ${V}) {
-                const index_t c = channel + t;
-${caller.body(True)}
-            }
-%   endif
-            for (; t < n; t += ${WG}) {
-                const index_t c = channel + ${"t / L" if runs else "t"};
-${caller.body(False)}
-            }
-        }
-% endif
-</%def>
-
 ## The elements i of a slice of channel c; r is the sample, k the row for per_row.
 <%def name="slice()">
 % if V > 1:
@@ -110,10 +58,10 @@ ${caller.body(False)}
             const index_t begin = (r * C + c) * L + from, end = begin + width;
             index_t i = begin;
             for (; i + ${V} <= end; i += ${V}) {
-${caller.body(True)}
+${caller.body("_v")}
             }
             for (; i < end; ++i) {
-${caller.body(False)}
+${caller.body("")}
             }
         }
 % else:
@@ -121,7 +69,7 @@ ${caller.body(False)}
             const index_t r = first + e / width;
             const index_t k = ${"r * G + c / M" if per_row else "c"};
             const index_t i = (r * C + c) * L + from + e % width;
-${caller.body(False)}
+${caller.body("")}
         }
 % endif
 </%def>
@@ -130,93 +78,12 @@ ${caller.body(False)}
         const index_t from = ${s} % parts * inner, width = min(inner, L - from);
 </%def>
 
-${{"row_norm": row_norm, "row_norm_grad": row_norm_grad, "moments": column_moments if columns else channel_moments,
-   "sums": column_sums if columns else channel_sums, "merge": merge, "add": add}[kernel]()}
-
-<%def name="row_arguments(arrays)">
-void ${kernel}(${", ".join(arrays)}, const index_t rows, const index_t chunk, const index_t G, const index_t M, const index_t L, const acc eps)
-{
-${reduce.scratch("scratch", "acc", WG)}
-    const int lid = (int)get_local_id(0);
-    const index_t n = M * L, top = min(((index_t)get_group_id(0) + 1) * chunk, rows);
-    for (index_t r = (index_t)get_group_id(0) * chunk; r < top; ++r) {
-        const index_t channel = r % G * M;
-        __global const real *p = x + r * n;
-</%def>
-
-<%def name="row_norm()">
-__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
-${row_arguments(["__global const real *restrict x", *(f"__global const {param}_t *restrict {a}" for a in affine),
-                 "__global real *restrict y", *(f"__global acc *restrict {m}s" for m in moments)])}
-% if centred:
-${declare("sum")}
-<%call expr="row(False)" args="v">\
-                sum${"_v" if v else ""} += ${load("p", "t", v)};\
-</%call>
-${collect("sum")}
-        const acc guess = sum / (acc)n;
+% if kernel in ("row_norm", "row_norm_grad"):
+<%include file="_norm_rows.cl.mako"/>
 % else:
-        const acc guess = 0;
+${{"moments": column_moments if columns else channel_moments, "sums": column_sums if columns else channel_sums,
+   "merge": merge, "add": add}[kernel]()}
 % endif
-${declare("rest", "squares")}
-<%call expr="row(False)" args="v">\
-                const ${vector(v)} d = ${load("p", "t", v)} - guess;
-                rest${"_v" if v else ""} += d;
-                squares${"_v" if v else ""} += d * d;\
-</%call>
-% if centred:
-${collect("rest", "squares")}
-        const acc mean = guess + rest / (acc)n, var = (squares - rest * (rest / (acc)n)) / (acc)n;
-% else:
-${collect("squares")}
-        const acc mean = 0, var = squares / (acc)n;
-% endif
-        const acc inverse = 1 / sqrt(var + eps);
-        __global real *q = y + r * n;
-<%call expr="row(True)" args="v">\
-                ${vector(v)} value = (${load("p", "t", v)} - mean) * inverse;
-% for name, operator in (("w", "*"), ("b", "+")):
-%   if name in affine:
-                value = value ${operator} ${load(name, "c", v and not runs, param)};
-%   endif
-% endfor
-                ${store("q", "t", "value", v)}\
-</%call>
-        if (lid == 0) {
-% for m in moments:
-            ${m}s[r] = ${m};
-% endfor
-        }
-    }
-}
-</%def>
-
-<%def name="row_norm_grad()">
-__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
-${row_arguments(["__global const real *restrict g", "__global const real *restrict x", *(f"__global const acc *restrict {m}s" for m in moments),
-                 *(f"__global const {param}_t *restrict {a}" for a in affine), "__global real *restrict y"])}
-        __global const real *h = g + r * n;
-        const acc mean = ${"means[r]" if centred else "0"}, inverse = inverses[r];
-<%def name="values(v)">\
-                const ${vector(v)} gw = ${load("h", "t", v)}${f" * {load('w', 'c', v and not runs, param)}" if weight else ""};
-                const ${vector(v)} xhat = (${load("p", "t", v)} - mean) * inverse;
-</%def>
-${declare("total", "projected")}
-<%call expr="row(True)" args="v">\
-${values(v)}\
-                total${"_v" if v else ""} += gw;
-                projected${"_v" if v else ""} += gw * xhat;\
-</%call>
-${collect("total", "projected")}
-        const acc shift = ${"total / (acc)n" if centred else "0"}, along = projected / (acc)n;
-        __global real *q = y + r * n;
-<%call expr="row(True)" args="v">\
-${values(v)}\
-                ${store("q", "t", "(gw - shift - xhat * along) * inverse", v)}\
-</%call>
-    }
-}
-</%def>
 
 <%def name="channel_moments()">
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
@@ -227,19 +94,19 @@ ${reduce.scratch("scratch", "acc", WG)}
     const index_t C = G * M, unit = (index_t)get_group_id(0), c = unit % C;
 ${width_of_slice("(unit / C)")}
     const acc n = (acc)((last - first) * width);
-${declare("sum")}
+${sums.declare("sum")}
 <%call expr="slice()" args="v">\
-                sum${"_v" if v else ""} += ${load("x", "i", v)};\
+                sum${v} += ${load("x", "i", v)};\
 </%call>
-${collect("sum")}
+${sums.collect("sum")}
     const acc guess = sum / n;
-${declare("rest", "squares")}
+${sums.declare("rest", "squares")}
 <%call expr="slice()" args="v">\
                 const ${vector(v)} d = ${load("x", "i", v)} - guess;
-                rest${"_v" if v else ""} += d;
-                squares${"_v" if v else ""} += d * d;\
+                rest${v} += d;
+                squares${v} += d * d;\
 </%call>
-${collect("rest", "squares")}
+${sums.collect("rest", "squares")}
     if (lid == 0) {
         means[unit] = guess + rest / n;
         squared[unit] = squares - rest * (rest / n);
@@ -256,15 +123,15 @@ ${reduce.scratch("scratch", "acc", WG)}
     const int lid = (int)get_local_id(0);
     const index_t C = G * M, unit = (index_t)get_group_id(0), c = unit % C;
 ${width_of_slice("(unit / C)")}
-${declare("projected", "total")}
+${sums.declare("projected", "total")}
 <%call expr="slice()" args="v">\
                 const ${vector(v)} here = ${load("g", "i", v)};
-                projected${"_v" if v else ""} += here * ((${load("x", "i", v)}${" - means[k]" if centred else ""}) * inverses[k]);
-                total${"_v" if v else ""} += here;\
+                projected${v} += here * ((${load("x", "i", v)}${" - means[k]" if centred else ""}) * inverses[k]);
+                total${v} += here;\
 </%call>
-${collect("projected")}
+${sums.collect("projected")}
 % if centred:
-${collect("total")}
+${sums.collect("total")}
 % endif
     if (lid == 0) {
         projections[unit] = projected;
@@ -284,12 +151,12 @@ ${collect("total")}
     const index_t end = min(c + ${V}, C);
 % if V > 1:
     if (c + ${V} <= C) {
-${caller.body(True)}
+${caller.body("_v")}
         c = end;
     }
 % endif
     for (; c < end; ++c) {
-${caller.body(False)}
+${caller.body("")}
     }
 </%def>
 
