@@ -161,8 +161,9 @@ ${sums.collect("here", "along", chains=CHAINS)}
         }
 % else:
 <%def name="values(v)">\
-                const ${vector(v)} gw = ${load("h", "t", v)}${f" * {load('w', channel_of, v, param)}" if weight else ""};
                 const ${vector(v)} xhat = (${load("p", "t", v)} - mean) * inverse;
+                ## not a plain product: of two loads, PoCL's compiler makes pairs of lanes
+                const ${vector(v)} gw = ${f"fma({load('h', 't', v)}, {load('w', channel_of, v, param)}, ({vector(v)})0)" if weight else load("h", "t", v)};
 </%def>
 ${sums.declare("total", "projected", chains=CHAINS)}
 <%call expr="along('n', CHAINS)" args="v">\

@@ -13,7 +13,7 @@
  * Defines   dtype, kernel (one of the six), param (code of w and b, or of running statistics), centred (bool)
  *           weight, bias (bools), runs (bool: L > 1; else neighbours have their own w and b)
  *           partial (bool: row_norm_grad also stores the sums of g * xhat and g of every channel of every row)
- *           columns (bool: L = 1, neighbouring channels side by side), per_row (bool: mean and inverse are a row's)
+ *           columns (0, or L = 1 and neighbouring channels side by side: how many vectors of them at once), per_row (bool: mean and inverse are a row's)
  *           running (bool: merge has running statistics to move)
  * Tunables  WG, V (lanes of a work-item; V > 1 only if WG = 1), chunk (an argument: rows, or channels, of a group)
  * Launch    group (WG). row_*: a group per `chunk` rows.  moments, sums: a group per (channel, slice), or with
@@ -37,9 +37,9 @@
     def put(p, i, value, v):
         return f"vstore{V}({value}, 0, {p} + {i});" if v else f"{p}[{i}] = {value};"
 
-    def moment(name, v):
-        """mean or inverse of an element of neighbouring channels c in sample r."""
-        return f"{name}s[r]" if per_row else f"vload{V}(0, {name}s + c)" if v else f"{name}s[c]"
+    def moment(name, u, v):
+        """mean or inverse of an element of neighbouring channels c + u in sample r."""
+        return f"{name}s[r]" if per_row else f"vload{V}(0, {name}s + c + {u})" if v else f"{name}s[c]"
 
     SIZES = [f"const index_t {s}" for s in ("N", "G", "M", "L", "outer", "inner", "parts")]
 %>
@@ -142,21 +142,25 @@ ${sums.collect("total")}
 }
 </%def>
 
-## L = 1: V channels side by side, down the samples of a slice. The last few channels go one by one.
+## L = 1: channels side by side, down the samples of a slice, as many vectors of them at once as lie in a few cache lines. The
+## body is given those vectors' offsets from channel c; what is left of the channels goes vector by vector and one by one.
 <%def name="side_by_side()">
     const index_t C = G * M, s = (index_t)get_global_id(1);
     const index_t first = s * outer, last = min(first + outer, N);
     const acc n = (acc)(last - first);
-    index_t c = (index_t)get_global_id(0) * ${V};
-    const index_t end = min(c + ${V}, C);
+    index_t c = (index_t)get_global_id(0) * ${columns * V};
+    const index_t end = min(c + ${columns * V}, C);
 % if V > 1:
-    if (c + ${V} <= C) {
-${caller.body("_v")}
+    if (c + ${columns * V} <= C) {
+${caller.body(True, [u * V for u in range(columns)])}
         c = end;
+    }
+    for (; c + ${V} <= end; c += ${V}) {
+${caller.body(True, [0])}
     }
 % endif
     for (; c < end; ++c) {
-${caller.body("")}
+${caller.body(False, [0])}
     }
 </%def>
 
@@ -164,18 +168,25 @@ ${caller.body("")}
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void moments(__global const real *restrict x, __global acc *restrict means, __global acc *restrict squared, ${", ".join(SIZES)})
 {
-<%call expr="side_by_side()" args="v">\
-        ${vector(v)} sum = 0, rest = 0, squares = 0;
-        for (index_t r = first; r < last; ++r)
-            sum += ${load("x", "r * C + c", v)};
-        const ${vector(v)} guess = sum / n;
+<%call expr="side_by_side()" args="v, us">\
+        ${vector(v)} ${", ".join(f"sum{u} = 0, rest{u} = 0, squares{u} = 0" for u in us)};
         for (index_t r = first; r < last; ++r) {
-            const ${vector(v)} d = ${load("x", "r * C + c", v)} - guess;
-            rest += d;
-            squares += d * d;
+% for u in us:
+            sum${u} += ${load("x", f"r * C + c + {u}", v)};
+% endfor
         }
-        ${put("means", "s * C + c", "guess + rest / n", v)}
-        ${put("squared", "s * C + c", "squares - rest * (rest / n)", v)}\
+        const ${vector(v)} ${", ".join(f"guess{u} = sum{u} / n" for u in us)};
+        for (index_t r = first; r < last; ++r) {
+% for u in us:
+            const ${vector(v)} d${u} = ${load("x", f"r * C + c + {u}", v)} - guess${u};
+            rest${u} += d${u};
+            squares${u} += d${u} * d${u};
+% endfor
+        }
+% for u in us:
+        ${put("means", f"s * C + c + {u}", f"guess{u} + rest{u} / n", v)}
+        ${put("squared", f"s * C + c + {u}", f"squares{u} - rest{u} * (rest{u} / n)", v)}
+% endfor
 </%call>
 }
 </%def>
@@ -185,15 +196,19 @@ __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void sums(__global const real *restrict g, __global const real *restrict x, ${", ".join(f"__global const acc *restrict {m}s" for m in moments)},
           __global acc *restrict projections, ${"__global acc *restrict totals, " if centred else ""}${", ".join(SIZES)})
 {
-<%call expr="side_by_side()" args="v">\
-        ${vector(v)} projected = 0, total = 0;
+<%call expr="side_by_side()" args="v, us">\
+        ${vector(v)} ${", ".join(f"projected{u} = 0, total{u} = 0" for u in us)};
         for (index_t r = first; r < last; ++r) {
-            const ${vector(v)} here = ${load("g", "r * C + c", v)};
-            projected += here * ((${load("x", "r * C + c", v)}${f" - {moment('mean', v)}" if centred else ""}) * ${moment("inverse", v)});
-            total += here;
+% for u in us:
+            const ${vector(v)} here${u} = ${load("g", f"r * C + c + {u}", v)};
+            projected${u} += here${u} * ((${load("x", f"r * C + c + {u}", v)}${f" - {moment('mean', u, v)}" if centred else ""}) * ${moment("inverse", u, v)});
+            total${u} += here${u};
+% endfor
         }
-        ${put("projections", "s * C + c", "projected", v)}
-        ${put("totals", "s * C + c", "total", v) if centred else ""}\
+% for u in us:
+        ${put("projections", f"s * C + c + {u}", f"projected{u}", v)}
+        ${put("totals", f"s * C + c + {u}", f"total{u}", v) if centred else ""}
+% endfor
 </%call>
 }
 </%def>
@@ -245,7 +260,21 @@ void add(${", ".join(f"__global const acc *restrict {n}_of" for n in names)}, ${
 {
 ${reduce.scratch("scratch", "acc", WG)}
     const index_t top = min(((index_t)get_group_id(0) + 1) * chunk, C);
-    for (index_t c = (index_t)get_group_id(0) * chunk; c < top; ++c) {
+    index_t c = (index_t)get_group_id(0) * chunk;
+% if V > 1:
+    for (; c + ${V} <= top; c += ${V}) {
+        ${base}${V} ${", ".join(f"{n} = 0" for n in names)};
+        for (index_t s = 0; s < slices; ++s) {
+% for n in names:
+            ${n} += vload${V}(0, ${n}_of + (s * C + c));
+% endfor
+        }
+% for n in names:
+        vstore${V}(${n}, 0, ${n}_out + c);
+% endfor
+    }
+% endif
+    for (; c < top; ++c) {
         acc ${", ".join(f"{n} = 0" for n in names)};
         for (index_t s = get_local_id(0); s < slices; s += ${WG}) {
 % for n in names:

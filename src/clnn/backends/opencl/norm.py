@@ -16,6 +16,7 @@ from .runtime import Buffer, Runtime
 Run = Callable[..., None]
 
 _SLICE = 4096  # elements of a channel whose statistics one group takes: they stay in the first-level cache
+_SIDE = 4  # vectors of neighbouring channels that a work-item on a CPU takes at once
 _ITEM = 16384  # elements of the rows that a work-item on a CPU gets
 
 
@@ -50,7 +51,7 @@ def _run(rt: Runtime, op: str, run: Run, *args: Any) -> None:
 
 def _launch(rt: Runtime, engine: Engine, name: str, view: Shape, dtype: DType, grid: Shape, arrays: Sequence[Buffer],
             *numbers: float, group: Shape | None = None, centred: bool = True, param: DType | None = None,
-            weight: bool = False, bias: bool = False, columns: bool = False, per_row: bool = True,
+            weight: bool = False, bias: bool = False, columns: int = 0, per_row: bool = True,
             running: bool = False, partial: bool = False) -> None:  # fmt: skip
     rt.launch("norm", name, grid, *arrays, *numbers, group=group or (engine.WG,), kernel=name, dtype=dtype.code,
               param=param and param.code, centred=centred, weight=weight, bias=bias, runs=view[3] > 1,
@@ -166,8 +167,9 @@ def visit(rt: Runtime, engine: Engine, name: str, slices: Slices, dtype: DType, 
     """Something of every slice of every channel."""
     grid: Shape = (slices.channels * slices.per_channel * engine.WG,)
     group: Shape = (engine.WG,)
+    vectors = columns and (_SIDE if engine.V > 1 else 1)
     if columns:
-        blocks = -(-slices.channels // engine.V)
+        blocks = -(-slices.channels // (engine.V * vectors))
         grid, group = (-(-blocks // engine.WG) * engine.WG, slices.per_channel), (engine.WG, 1)
     _launch(
         rt,
@@ -179,7 +181,7 @@ def visit(rt: Runtime, engine: Engine, name: str, slices: Slices, dtype: DType, 
         arrays,
         *slices.sizes,
         group=group,
-        columns=columns,
+        columns=vectors,
         **how,
     )
 
@@ -188,7 +190,7 @@ def join(rt: Runtime, engine: Engine, name: str, slices: Slices, dtype: DType, a
          *numbers: float, **how: Any) -> None:  # fmt: skip
     """One of every channel, from its slices."""
     engine = engine._replace(WG=min(64, engine.WG))
-    chunk = 16 if engine.WG == 1 else 1
+    chunk = max(16, -(-slices.channels // (4 * rt.info.compute_units))) if engine.WG == 1 else 1
     grid = (-(-slices.channels // chunk) * engine.WG,)
     _launch(
         rt,
