@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,38 +27,49 @@ PRODUCTS = (
 )  # fmt: skip
 
 
-def problems() -> dict[str, dict[str, Problem]]:
-    """Problems by name, by family of kernels they are about; networks come under `networks`."""
-    found: dict[str, dict[str, Problem]] = {}
-    for sample in gather("SAMPLES"):
-        found.setdefault(sample.family, {})[f"{sample}{sample.args!r}"] = partial(_sample, sample)
-    for case in gemm.cases():
-        found["matmul"][case.name] = partial(_case, case)
-    for case in conv.cases():
-        found["conv"][case.name] = partial(_case, case)
+def problems(samples: int | None = None) -> dict[str, Problem]:
+    """By name; so many samples of each family, of as many ops as possible, or all."""
+    found = {f"{s.family} {s} {s.args!r}": partial(_sample, s) for s in _spread(samples)}
+    for case in (*gemm.cases(), *conv.cases()):
+        found[case.name] = partial(_case, case)
     for sizes in PRODUCTS:
         for kind in ("float32", *HALVES):
-            found["matmul"][f"{sizes} {kind}"] = partial(_product, sizes, kind)
+            found[f"product {sizes} {kind}"] = partial(_product, sizes, kind)
     for kind in HALVES:
         for case in conv.cases():
             if "grad" in case.name and ("64→64" in case.name or "256→512" in case.name):
-                found["conv"][f"{case.name} {kind}"] = partial(_case, case, kind=kind)
-    found["attention"] |= {
-        f"{kind} {causal}": partial(_attention, kind, causal)
-        for kind in ("float32", *HALVES)
-        for causal in (False, True)
-    }
-    found["networks"] = {
+                found[f"{case.name} {kind}"] = partial(_case, case, kind=kind)
+    for kind in ("float32", *HALVES):
+        for causal in (False, True):
+            found[f"attention {kind} {causal}"] = partial(_attention, kind, causal)
+    return found | {
         name: partial(_train, make, kind, size)
         for name, make, kind, size in (
             ("ResNet-18", lambda d: models.resnet18(device=d), "float32", (8, 3, 224, 224)),
             ("ResNet-50", lambda d: models.resnet50(device=d), "float32", (8, 3, 224, 224)),
             ("MobileNetV2", lambda d: models.MobileNetV2(device=d), "float32", (8, 3, 224, 224)),
             ("VGG-16", lambda d: models.VGG(device=d), "float32", (8, 3, 224, 224)),
-            *((f"perceptron {kind}", _perceptron, kind, (64, 784)) for kind in ("float32", *HALVES)),
+            *(
+                (f"perceptron {kind}", _perceptron, kind, (64, 784))
+                for kind in ("float32", *HALVES)
+            ),
         )
     }
-    return found
+
+
+def _spread(most: int | None) -> list[Sample]:
+    """Always the same, and no second one of an op before one of each."""
+    seen, taken = Counter[tuple[str, str]](), Counter[str]()
+    ranked = []
+    for sample in sorted(gather("SAMPLES"), key=lambda s: zlib.crc32(f"{s}".encode())):
+        ranked.append((seen[sample.family, sample.fn], sample))
+        seen[sample.family, sample.fn] += 1
+    chosen = []
+    for _, sample in sorted(ranked, key=lambda r: r[0]):
+        if most is None or taken[sample.family] < most:
+            taken[sample.family] += 1
+            chosen.append(sample)
+    return chosen
 
 
 def _sample(sample: Sample, device: Device) -> None:

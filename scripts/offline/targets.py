@@ -29,7 +29,7 @@ class Limits:
     step: int  # registers are given out in multiples of this
     local: int  # bytes
     local_step: int  # bytes; 0: in powers of two
-    groups: int  # work-groups with more than one wave
+    groups: int  # work-groups with more than one wave (Intel: with barriers)
     lanes: int = 0  # of a wave; 0: the compiler's choice
     most: int = 255  # registers a work-item can have
     scalars: int = 0  # AMD: scalar registers of one part, where they limit anything
@@ -46,6 +46,7 @@ class Use:
     local: int
     lanes: int = 0
     scalars: int = 0
+    barriers: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def occupancy(limits: Limits, use: Use, group: int) -> float:
     if limits.scalars and use.scalars:
         each = min(each, limits.scalars // _up(use.scalars, 16))
     fit = each * limits.parts // waves
-    if waves > 1:
+    if waves > 1 and use.barriers:
         fit = min(fit, limits.groups)
     if use.local:
         asked = use.local + limits.reserved

@@ -23,7 +23,7 @@ from clnn.backends.opencl.discovery import DeviceInfo
 from clnn.backends.opencl.program import render
 from clnn.device import Device
 from clnn.dtypes import dtype
-from clnn.errors import KernelBuildError
+from clnn.errors import ClnnError
 from clnn.shapes import Shape, Spec
 
 from .targets import Target
@@ -58,7 +58,9 @@ class Paper(runtime.Runtime):
 
     def __init__(self, info: DeviceInfo) -> None:
         """Open nothing."""
-        with patch.multiple(runtime, cl=MagicMock(), MemoryPool=MagicMock(), ImmediateAllocator=MagicMock()):
+        with patch.multiple(
+            runtime, cl=MagicMock(), MemoryPool=MagicMock(), ImmediateAllocator=MagicMock()
+        ):
             super().__init__(info)
         self.variants: dict[str, Variant] = {}
         self.failures: list[str] = []
@@ -116,8 +118,8 @@ def collect(
     for name, problem in problems.items():
         try:
             problem(device)
-        except KernelBuildError as error:
-            failures.append(f"{name}: {error}")
+        except ClnnError as error:
+            failures.append(f"{name}: {type(error).__name__}: {error}")
     return list(device.backend.rt.variants.values()), failures
 
 
