@@ -1,10 +1,11 @@
 """Compile every kernel a GPU would be asked for, without a GPU, and say what it needs there.
 
-    python scripts/offline [--install] [--targets gfx1030 sm_90] [--only matmul conv] [--samples 4 | all]
+    python scripts/offline [--install] [--targets gfx1030 sm_90] [--only matmul conv] [--each 2 | all]
                            [--json FILE] [--markdown docs/benchmarks.md] [--jobs 2]
 
 Intel's GPUs by ocloc, AMD's by clang and libclc, NVIDIA's by clang, libclc and ptxas. What is compiled is what
-clnn asks for under the facts of each GPU, for layers and networks of usual sizes and for samples of every family.
+clnn asks for under the facts of each GPU, for layers and networks of usual sizes and for samples of every family;
+of programs that differ only in what hardly matters (an expression, a vector width), the first unless --each says.
 Fails on what does not compile, on spilled registers, and on more local memory than there is.
 Answers are kept: a second run compiles what has changed.
 """
@@ -23,7 +24,7 @@ from offline import report, tools  # noqa: E402
 from offline.problems import problems  # noqa: E402
 from offline.results import Answers, as_json, compile_all, judge  # noqa: E402
 from offline.targets import TARGETS, Target  # noqa: E402
-from offline.variants import Variant, collect, untuned  # noqa: E402
+from offline.variants import Variant, collect, thinned, untuned  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: E402
 
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             console.print(f"missing: {name} ({source})", style="red", markup=False)
         console.print("--install gets them; --targets leaves GPUs out")
         return 2
-    asked, failures = _ask(targets, args.only, args.samples)
+    asked, failures = _ask(targets, args.only, args.each)
     wanted: dict[str, tuple[str, list[Target]]] = {}
     for target, variants in asked:
         for variant in variants:
@@ -89,7 +90,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
                         help=f"of {' '.join(TARGETS)} (default: all)")  # fmt: skip
     parser.add_argument("--only", nargs="+", metavar="FAMILY", help="kernels of these families")
     parser.add_argument(
-        "--samples", default="6", metavar="N", help="of each family, or all (default: %(default)s)"
+        "--each",
+        default="1",
+        metavar="N",
+        help="programs of each form, or all (default: %(default)s)",
     )
     parser.add_argument("--install", action="store_true", help="get compilers that are missing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every row")
@@ -100,22 +104,23 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "--jobs", type=int, default=1, metavar="N", help="compilers at once (default: %(default)s)"
     )
     args = parser.parse_args(argv)
-    if args.samples != "all" and not args.samples.isdecimal():
-        parser.error(f"--samples: expected a number or all, got {args.samples}")
+    if args.each != "all" and not args.each.isdecimal():
+        parser.error(f"--each: expected a number or all, got {args.each}")
     return args
 
 
 def _ask(
-    targets: list[Target], only: list[str] | None, samples: str
+    targets: list[Target], only: list[str] | None, each: str
 ) -> tuple[list[tuple[Target, list[Variant]]], list[str]]:
     """(programs of each target, what went wrong while they were asked for)."""
     asked, failures = [], []
-    questions = problems(None if samples == "all" else int(samples))
+    questions = problems()
     with untuned(), Progress(console=console, transient=True) as progress:
         for target in progress.track(targets, description="asking"):
             variants, wrong = collect(target, questions)
             failures += [f"{target.name} {text}" for text in wrong]
-            asked.append((target, [v for v in variants if not only or v.family in only]))
+            mine = [v for v in variants if not only or v.family in only]
+            asked.append((target, thinned(mine, len(mine) if each == "all" else int(each))))
     return asked, failures
 
 

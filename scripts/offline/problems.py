@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,7 +17,7 @@ from samples import Sample, gather
 
 Problem = Callable[[Device], None]
 
-HALVES = ("float16", "bfloat16")
+KINDS = ("float32", "float16", "bfloat16")
 # rows, columns, depth: what the choice between tiles, slices and thin products depends on
 PRODUCTS = (
     (4096, 4096, 4096), (2048, 2048, 2048), (1024, 1024, 1024), (512, 512, 512), (256, 256, 256), (64, 64, 64),
@@ -27,49 +25,29 @@ PRODUCTS = (
 )  # fmt: skip
 
 
-def problems(samples: int | None = None) -> dict[str, Problem]:
-    """By name; so many samples of each family, of as many ops as possible, or all."""
-    found = {f"{s.family} {s} {s.args!r}": partial(_sample, s) for s in _spread(samples)}
-    for case in (*gemm.cases(), *conv.cases()):
-        found[case.name] = partial(_case, case)
-    for sizes in PRODUCTS:
-        for kind in ("float32", *HALVES):
-            found[f"product {sizes} {kind}"] = partial(_product, sizes, kind)
-    for kind in HALVES:
-        for case in conv.cases():
-            if "grad" in case.name and ("64→64" in case.name or "256→512" in case.name):
-                found[f"{case.name} {kind}"] = partial(_case, case, kind=kind)
-    for kind in ("float32", *HALVES):
-        for causal in (False, True):
-            found[f"attention {kind} {causal}"] = partial(_attention, kind, causal)
-    return found | {
+def problems() -> dict[str, Problem]:
+    """By name, what is usual first."""
+    found = {
         name: partial(_train, make, kind, size)
         for name, make, kind, size in (
             ("ResNet-18", lambda d: models.resnet18(device=d), "float32", (8, 3, 224, 224)),
             ("ResNet-50", lambda d: models.resnet50(device=d), "float32", (8, 3, 224, 224)),
             ("MobileNetV2", lambda d: models.MobileNetV2(device=d), "float32", (8, 3, 224, 224)),
             ("VGG-16", lambda d: models.VGG(device=d), "float32", (8, 3, 224, 224)),
-            *(
-                (f"perceptron {kind}", _perceptron, kind, (64, 784))
-                for kind in ("float32", *HALVES)
-            ),
+            *((f"perceptron {kind}", _perceptron, kind, (64, 784)) for kind in KINDS),
         )
-    }
-
-
-def _spread(most: int | None) -> list[Sample]:
-    """Always the same, and no second one of an op before one of each."""
-    seen, taken = Counter[tuple[str, str]](), Counter[str]()
-    ranked = []
-    for sample in sorted(gather("SAMPLES"), key=lambda s: zlib.crc32(f"{s}".encode())):
-        ranked.append((seen[sample.family, sample.fn], sample))
-        seen[sample.family, sample.fn] += 1
-    chosen = []
-    for _, sample in sorted(ranked, key=lambda r: r[0]):
-        if most is None or taken[sample.family] < most:
-            taken[sample.family] += 1
-            chosen.append(sample)
-    return chosen
+    }  # fmt: skip
+    for case in (*gemm.cases(), *conv.cases()):
+        found[case.name] = partial(_case, case)
+    for kind in KINDS:
+        for sizes in PRODUCTS:
+            found[f"product {sizes} {kind}"] = partial(_product, sizes, kind)
+        for causal in (False, True):
+            found[f"attention {kind} {causal}"] = partial(_attention, kind, causal)
+        for case in conv.cases():
+            if "grad" in case.name and ("64→64" in case.name or "256→512" in case.name):
+                found[f"{case.name} {kind}"] = partial(_case, case, kind=kind)
+    return found | {f"{s.family} {s} {s.args!r}": partial(_sample, s) for s in gather("SAMPLES")}
 
 
 def _sample(sample: Sample, device: Device) -> None:

@@ -34,6 +34,7 @@ class Limits:
     most: int = 255  # registers a work-item can have
     scalars: int = 0  # AMD: scalar registers of one part, where they limit anything
     reserved: int = 0  # bytes of local memory the driver takes from every work-group
+    single: bool = False  # whether groups of one wave count as groups
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def occupancy(limits: Limits, use: Use, group: int) -> float:
     if limits.scalars and use.scalars:
         each = min(each, limits.scalars // _up(use.scalars, 16))
     fit = each * limits.parts // waves
-    if waves > 1 and use.barriers:
+    if use.barriers and (waves > 1 or limits.single):
         fit = min(fit, limits.groups)
     if use.local:
         asked = use.local + limits.reserved
@@ -101,6 +102,7 @@ def _nvidia(name: str, card: str, units: int, local: int, step: int, reserved: i
     }  # fmt: skip
     limits = Limits(
         parts=4, waves=16, registers=512, step=8, local=local, local_step=step, groups=32, lanes=32, reserved=reserved,
+        single=True,
     )  # fmt: skip
     return Target(name, "NVIDIA", card, facts, limits)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -44,6 +45,24 @@ class Variant:
     def key(self) -> str:
         """A hash of the source."""
         return hashlib.sha256(self.source.encode()).hexdigest()[:16]
+
+
+# Defines that make another kernel of a program; dtypes do so in products alone, other defines hardly ever.
+_FORM = "engine op kernel kind stage job draw few split TM TN TK RM RN F M".split()
+_PRODUCTS = ("matmul", "conv", "winograd")
+
+
+def thinned(variants: list[Variant], each: int) -> list[Variant]:
+    """At most so many programs of each form, products first."""
+    taken: Counter[tuple[str, ...]] = Counter()
+    out = []
+    for v in variants:
+        names = (*_FORM, "dtype") if v.family in _PRODUCTS else _FORM
+        form = (v.family, *sorted(v.kernels), *(str(v.defines.get(name)) for name in names))
+        taken[form] += 1
+        if taken[form] <= each:
+            out.append(v)
+    return sorted(out, key=lambda v: (v.family not in _PRODUCTS, v.family))
 
 
 class _Kernel:
