@@ -164,7 +164,7 @@ def test_a_problem_that_fails_is_reported():
 
 KERNEL = "__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void k(__global float *x, __global float *y, int n)"
 GOOD = f"{KERNEL} {{ y[get_global_id(0)] = x[n]; }}"
-MANY = range(600)  # more values at once than any of them has registers
+MANY = range(300)  # more values at once than any of them has registers
 SPILLS = f"""{KERNEL} {{
     {" ".join(f"const float v{i} = x[{i} * n];" for i in MANY)}
     {" ".join(f"y[{i} * n] = v{i} * v{(7 * i + 1) % len(MANY)};" for i in MANY)}

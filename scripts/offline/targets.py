@@ -15,6 +15,9 @@ from clnn.backends.opencl.discovery import DeviceInfo
 KB, GB = 1 << 10, 1 << 30
 
 
+_PLATFORMS = {"NVIDIA": "NVIDIA CUDA", "AMD": "AMD Accelerated Parallel Processing", "Intel": "Intel(R) OpenCL Graphics"}
+
+
 @dataclass(frozen=True)
 class Limits:
     """What shares one local memory: NVIDIA's multiprocessor, AMD's compute unit or pair of them, Intel's sub-slice.
@@ -65,7 +68,8 @@ class Target:
         parameters = SimpleNamespace(max_parameter_size=self.facts["parameters"])
         facts = {k: v for k, v in self.facts.items() if k != "parameters"}
         return DeviceInfo(
-            index=0, name=self.card, vendor=self.vendor, platform=self.vendor, platform_version="OpenCL 3.0",
+            index=0, name=self.card, vendor=self.vendor, platform=_PLATFORMS[self.vendor],
+            platform_version="OpenCL 3.0",
             driver="none", kind="gpu", local_mem_dedicated=True, handle=parameters, **facts,
         )  # fmt: skip
 
