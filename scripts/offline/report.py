@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.table import Table
 
@@ -73,8 +73,8 @@ def _local(rows: Iterable[Row]) -> str:
     return f"{most / 1024:.3g} KB" if most else "–"
 
 
-def _by(rows, key):
-    out = {}
+def _by(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
+    out: dict[str, list[Row]] = {}
     for row in rows:
         out.setdefault(key(row), []).append(row)
     return out
