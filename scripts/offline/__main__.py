@@ -52,6 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     for target, variants in asked:
         for variant in variants:
             wanted.setdefault(variant.key, (variant.source, []))[1].append(target)
+    if not wanted:
+        console.print(f"nothing to compile: expected a family, got {args.only}", markup=False)
+        return 2
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -15,7 +15,11 @@ from clnn.backends.opencl.discovery import DeviceInfo
 KB, GB = 1 << 10, 1 << 30
 
 
-_PLATFORMS = {"NVIDIA": "NVIDIA CUDA", "AMD": "AMD Accelerated Parallel Processing", "Intel": "Intel(R) OpenCL Graphics"}
+_PLATFORMS = {
+    "NVIDIA": "NVIDIA CUDA",
+    "AMD": "AMD Accelerated Parallel Processing",
+    "Intel": "Intel(R) OpenCL Graphics",
+}
 
 
 @dataclass(frozen=True)
