@@ -25,11 +25,11 @@ typedef ${"double4" if dtype == "f64" else "float4"} acc4;
 % endif
 </%def>
 
-## What stands before the kernel. Intel's GPUs with 128 KB of local memory have 64-byte registers: 16 work-items of this size
-## fill a thread's, and 32 spill.
-<%def name="kernel()">\
+## What stands before a kernel of so many work-items. Intel's GPUs with 128 KB of local memory have 64-byte registers: 16
+## work-items that hold a tile fill a thread's, and 32 spill.
+<%def name="kernel(items)">\
 <% narrow = device.kind == "gpu" and "intel" in device.vendor.lower() and device.local_mem > 65536 %>\
-__kernel __attribute__((reqd_work_group_size(${TN // RN * (TM // RM)}, 1, 1)))${" __attribute__((intel_reqd_sub_group_size(16)))" if narrow else ""}\
+__kernel __attribute__((reqd_work_group_size(${items}, 1, 1)))${" __attribute__((intel_reqd_sub_group_size(16)))" if narrow else ""}\
 </%def>
 
 ## At function scope, where OpenCL wants local arrays. Tiles follow each other down bands of 8 tiles, so that groups that run

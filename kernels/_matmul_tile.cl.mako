@@ -17,7 +17,7 @@
 %>\
 ${gemm.epilogue()}
 ${tiles.types()}
-${tiles.kernel()}
+${tiles.kernel(TN // RN * (TM // RM))}
 % if split:
 void matmul(__global const real *restrict A_all, __global const real *restrict B_all, __global acc *restrict partial,
             const int slices, const int depth, ${walk.sizes()})

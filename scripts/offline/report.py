@@ -17,10 +17,11 @@ TILES = (
 
 
 def cell(target: Target, rows: Sequence[Row]) -> str:
-    """The most registers (Intel: the fewest lanes) and the least occupancy of these rows, or what is wrong."""
+    """The most registers (Intel: the fewest lanes) and the least occupancy of these rows, or how many are wrong and the worst."""
     wrong = [row for row in rows if row.wrong]
     if wrong:
-        return f"{len(wrong)}× {wrong[0].wrong}"
+        worst = max(wrong, key=lambda row: row.use.spills if row.use else 1 << 30)
+        return f"{len(wrong)}× {worst.wrong}"
     uses = [row.use for row in rows if row.use]
     if not uses:
         return "–"
