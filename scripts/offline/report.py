@@ -17,7 +17,7 @@ TILES = (
 
 
 def cell(target: Target, rows: Sequence[Row]) -> str:
-    """The most registers (Intel: the fewest lanes) and the least occupancy of these rows, or how many are wrong and the worst."""
+    """The most registers (Intel: the fewest lanes) and the least occupancy of rows, or the worst that is wrong."""
     wrong = [row for row in rows if row.wrong]
     if wrong:
         worst = max(wrong, key=lambda row: row.use.spills if row.use else 1 << 30)
