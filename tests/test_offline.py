@@ -166,8 +166,9 @@ KERNEL = "__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void k(__glob
 GOOD = f"{KERNEL} {{ y[get_global_id(0)] = x[n]; }}"
 MANY = range(300)  # more values at once than any of them has registers
 SPILLS = f"""{KERNEL} {{
-    {" ".join(f"const float v{i} = x[{i} * n];" for i in MANY)}
-    {" ".join(f"y[{i} * n] = v{i} * v{(7 * i + 1) % len(MANY)};" for i in MANY)}
+    const int at = get_global_id(0);
+    {" ".join(f"const float v{i} = x[at + {64 * i}];" for i in MANY)}
+    {" ".join(f"y[at + {64 * i}] = v{i} * v{(7 * i + 1) % len(MANY)};" for i in MANY)}
 }}"""
 LOCAL = (
     f"""{KERNEL} {{
