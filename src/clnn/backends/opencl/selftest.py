@@ -25,6 +25,8 @@ _LARGEST = (
     2**18
 )  # elements of what is compared as it is, where there is no smaller call of its kind
 _SPREADS = ("winograd",)  # algorithms that may turn more of a tile into NaN than the reference does
+# Ops in which the zeros around an image meet infinity: NaN in the reference, and nothing where they are skipped.
+_SKIPS = ("conv2d_weight_grad",)
 
 
 class SelfTest:
@@ -67,7 +69,8 @@ class SelfTest:
             return None
         wanted = self.reference.run(op, host, outs, settings)
         for got, want in zip(results, wanted, strict=True):
-            why = _difference(got, want, spreads=way[1].startswith(_SPREADS))
+            spreads, skips = way[1].startswith(_SPREADS), way[0] in _SKIPS
+            why = _difference(got, want, spreads=spreads, skips=skips)
             if why:
                 shapes = ", ".join(str(s.shape) for s in specs)
                 return f"{why} on operands of shape {shapes}" + " with NaN and infinity" * hostile
@@ -156,18 +159,19 @@ _BY_SIZE = frozenset((
 ))  # fmt: skip
 
 
-def _difference(got: Any, want: Any, *, spreads: bool) -> str:
+def _difference(got: Any, want: Any, *, spreads: bool, skips: bool) -> str:
     """What is wrong with `got`, or nothing."""
     if want.dtype.name not in TOLERANCE:
         return "" if np.array_equal(got, want) else "other integers than the reference's"
     allowed = TOLERANCE[want.dtype.name]
     got, want = got.astype(np.float64), want.astype(np.float64)
-    finite = np.isfinite(want)
-    if not spreads and not np.array_equal(np.isnan(got), np.isnan(want)):
-        return "NaN in other places than the reference's"
-    if spreads and np.isfinite(got[~finite]).any():
+    # past an overflow it is a matter of order whether infinity or NaN comes out
+    finite, there = np.isfinite(want), np.isfinite(got)
+    if not spreads and (finite & ~there).any():
+        return "NaN or infinity where the reference has none"
+    if not skips and (there & ~finite).any():
         return "finite values where the reference has none"
-    compared = finite & np.isfinite(got) if spreads else finite
+    compared = finite & there
     if not compared.any():
         return ""
     scale = float(np.abs(want[compared]).max()) or 1.0
