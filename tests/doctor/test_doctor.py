@@ -91,7 +91,9 @@ def test_a_broken_capability_is_seen(fresh, planted, job, old, new, name):
 
     planted(change, job=job)
     (broken,) = [p for p in probes.probe(fresh.backend) if not p.ok]
-    relied = name != "work-groups with barriers" or fresh.info.kind != "cpu"  # CPUs get groups of one
+    relied = (
+        name != "work-groups with barriers" or fresh.info.kind != "cpu"
+    )  # CPUs get groups of one
     assert (broken.name, broken.relied) == (name, relied)
     assert any(new in source for _, source in broken.evidence.kernels)
     report = Report({}, devices=[Health("d", {"fp64": True}, [broken])])
@@ -382,6 +384,11 @@ def test_a_bundle_names_nobody(tmp_path, monkeypatch):
     first = path.read_bytes()
     bundle.write(path, report)
     assert path.read_bytes() == first
+
+
+def test_a_budget_that_is_none(capsys):
+    assert main(["doctor", "--budget", "soon"]) == 2
+    assert "doctor: expected a --budget like 60s" in capsys.readouterr().err
 
 
 def test_a_bundle_that_cannot_be_written(tmp_path):

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from ..doctor import examine
     from ..doctor.bundle import write
 
-    budget = seconds(args.budget)
+    budget = seconds(args.budget, "doctor")
     chosen = None if args.device is None else [open_device(d) for d in args.device]
     console = Console(highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
