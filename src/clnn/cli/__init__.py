@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import ClnnError
-from . import bench, demo, devices, tune
+from . import bench, demo, devices, doctor, tune
 
-COMMANDS = (devices, demo, bench, tune)
+COMMANDS = (devices, demo, bench, tune, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -83,11 +83,11 @@ def run(args: argparse.Namespace) -> int:
     return 1 if problems and not results else 0
 
 
-def seconds(text: str) -> float:
-    """A time like 90, 90s, 1.5m; raises SettingError for anything else."""
+def seconds(text: str, command: str = "tune") -> float:
+    """A time like 90, 90s, 1.5m, given to a command; raises SettingError for anything else."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(s|m|min|h)?\s*", text)
     if match is None or float(match[1]) == 0:
-        raise SettingError(f"tune: expected a --budget like 60s or 5m, got {text!r}")
+        raise SettingError(f"{command}: expected a --budget like 60s or 5m, got {text!r}")
     return float(match[1]) * {"m": 60, "min": 60, "h": 3600}.get(match[2], 1)
 
 

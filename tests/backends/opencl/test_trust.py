@@ -197,6 +197,8 @@ def test_modes(opened, monkeypatch, tmp_path):
         ("conv2d_weight_grad", [(9, 100, 25, 15), (9, 64, 50, 30)], {"groups": 4, "kernel": (3, 3)}),
         # the last window meets the border, whose zeros some multiply by infinity and some skip
         ("conv2d_weight_grad", [(9, 64, 25, 15), (9, 64, 49, 29)], {"groups": 64, "kernel": (3, 3)}),
+        ("conv2d_weight_grad", [(2, 20, 6, 5), (2, 8, 11, 9)], {"groups": 2, "kernel": (3, 3)}),
+        ("conv2d_weight_grad", [(2, 64, 6, 5), (2, 64, 11, 9)], {"groups": 64, "kernel": (3, 3)}),
     ],
 )  # fmt: skip
 def test_every_convolution_has_a_small_sister(opened, op, shapes, settings):

@@ -28,6 +28,7 @@ _SCALARS = {"int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.ui
 WIDE = 2**30
 # Work-groups along the second and third axis of a grid: NVIDIA's hardware takes no more.
 MOST_GROUPS = 65535
+BUILD_OPTIONS = ("-cl-std=CL1.2",)
 _FLUSH_EVERY = 32  # launches; a device may sit idle until it is told that work is waiting
 
 
@@ -284,6 +285,20 @@ class Runtime:
                 seconds = (event.profile.end - event.profile.start) * 1e-9
                 launches.append(Launch(names[kernel], seconds))
 
+    @contextmanager
+    def sources(self) -> Iterator[list[tuple[str, str]]]:
+        """Names and source texts of the kernels that run inside of the block; the list is filled when it ends."""
+        found: list[tuple[str, str]] = []
+        outer, self._events = self._events, []
+        try:
+            yield found
+        finally:
+            events, self._events = self._events, outer
+            keys = {kernel: key for key, kernel in self._kernels.items()}
+            for family, name, *defines in dict.fromkeys(keys[kernel] for kernel, _ in events):
+                source = self._programs[family, *defines][1]
+                found.append((_label(family, name, *defines), source))
+
     def kernel(self, family: str, name: str, defines: dict[str, Any]) -> Any:
         """The kernel object for these defines, built at first use."""
         key = (family, name, *sorted(defines.items()))
@@ -312,7 +327,7 @@ class Runtime:
         try:
             with warnings.catch_warnings():  # remarks on code that did compile; errors carry a log
                 warnings.simplefilter("ignore", cl.CompilerWarning)
-                program = cl.Program(self.context, source).build(options=["-cl-std=CL1.2"])
+                program = cl.Program(self.context, source).build(options=list(BUILD_OPTIONS))
         except cl.Error as exc:
             raise KernelBuildError(
                 f"{family}.cl.mako: {name} did not compile on {self.info.name} with {defines}\n{exc}",
