@@ -20,6 +20,7 @@ from ...shapes import Shape, Spec
 from .. import Launch
 from .discovery import DeviceInfo
 from .program import numbered, render, scalar_types
+from .program_store import Programs
 from .tuning import Tuning
 
 _SCALARS = {"int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
@@ -104,6 +105,7 @@ class Runtime:
         self._kernels: dict[tuple[Any, ...], Any] = {}
         self._types: dict[Any, list[Any]] = {}  # NumPy's, of what a kernel takes besides memory
         self._programs: dict[Hashable, tuple[Any, str]] = {}
+        self._store = Programs(info)
         self._uploads: deque[tuple[Any, Any]] = deque()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
@@ -312,7 +314,7 @@ class Runtime:
         try:
             with warnings.catch_warnings():  # remarks on code that did compile; errors carry a log
                 warnings.simplefilter("ignore", cl.CompilerWarning)
-                program = cl.Program(self.context, source).build(options=["-cl-std=CL1.2"])
+                program = self._store.build(self.context, source)
         except cl.Error as exc:
             raise KernelBuildError(
                 f"{family}.cl.mako: {name} did not compile on {self.info.name} with {defines}\n{exc}",
