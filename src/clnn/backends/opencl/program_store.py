@@ -19,6 +19,8 @@ from .discovery import DeviceInfo
 from .tuning_store import facts, folder, write_whole
 
 OPTIONS = ("-cl-std=CL1.2",)
+# pyopencl's own caches fail where the home is full or read-only, and run what they unpickle from it
+cl._PYOPENCL_NO_CACHE = True
 _MAGIC = b"clnn program 1\n"
 
 
@@ -32,14 +34,16 @@ class Programs:
     def __init__(self, info: DeviceInfo) -> None:
         """Touches nothing."""
         self.info = info
-        self.folder: Path | None = None if has_src_build_cache(info.handle) else folder() / "kernels"
+        self.folder: Path | None = (
+            None if has_src_build_cache(info.handle) else folder() / "kernels"
+        )
 
     def build(self, context: Any, source: str) -> Any:
         """The program; raises cl.Error as the driver does when the source does not compile."""
         path = self.path(source)
         program = None if path is None else self._kept(context, path)
         if program is None:
-            program = cl.Program(context, source).build(options=list(OPTIONS), cache_dir=False)
+            program = cl.Program(context, source).build(options=list(OPTIONS))
             if path is not None:
                 self._keep(program, path)
         return program

@@ -225,7 +225,9 @@ def locked(path: Path) -> Iterator[None]:
     deadline = time.monotonic() + _PATIENCE
     while (held := _try_lock(path)) is None:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{path} has been locked for {_PATIENCE:.0f} seconds by another process")
+            raise TimeoutError(
+                f"{path} has been locked for {_PATIENCE:.0f} seconds by another process"
+            )
         time.sleep(0.01)
     try:
         yield
