@@ -15,10 +15,11 @@ import pyopencl as cl
 from pyopencl.tools import ImmediateAllocator, MemoryPool
 
 from ...dtypes import dtype
-from ...errors import DeviceError, DTypeError, KernelBuildError, OutOfMemoryError
+from ...errors import DeviceError, DTypeError, KernelBuildError
 from ...shapes import Shape, Spec
 from .. import Launch
 from .discovery import DeviceInfo
+from .failure import meaning, of_memory, out_of_memory
 from .program import numbered, render, scalar_types
 from .program_store import Programs
 from .tuning import Tuning
@@ -80,8 +81,6 @@ class Repeated:
 class Runtime:
     """Opens a device once; everything it compiles or allocates dies with it."""
 
-    driver_error: type[Exception] = cl.Error  # what a call raises that the driver refuses
-
     def __init__(self, info: DeviceInfo) -> None:
         """Create the context and one in-order queue."""
         self.info = info
@@ -120,15 +119,12 @@ class Runtime:
             )
         nbytes = max(spec.nbytes, 4)
         if nbytes > self.info.max_alloc:
-            raise self._out_of_memory(nbytes, f"at most {self.info.max_alloc} bytes in one array")
+            limit = f"at most {self.info.max_alloc} bytes in one array"
+            raise out_of_memory(self, nbytes, limit)
         try:
             mem = self.pool.allocate(nbytes)
-        except (cl.MemoryError, cl.RuntimeError) as exc:
-            self.empty_cache()
-            try:
-                mem = self.pool.allocate(nbytes)
-            except (cl.MemoryError, cl.RuntimeError):
-                raise self._out_of_memory(nbytes, "memory that is free") from exc
+        except cl.Error as exc:
+            mem = self._again("an array", exc, self.pool.allocate, nbytes, asked=nbytes)
         active = self.pool.active_bytes
         if active > self._peak:
             self._peak = active
@@ -138,14 +134,19 @@ class Runtime:
             )
         return Buffer(mem, spec)
 
-    def _out_of_memory(self, asked: int, expected: str) -> OutOfMemoryError:
-        held = int(self.pool.active_bytes)
-        free = max(0, self.info.global_mem - int(self.pool.managed_bytes))
-        return OutOfMemoryError(
-            f"{self.info.name}: expected {expected}, got a request for {asked} bytes with {held} held by tensors "
-            f"and about {free} free; use a smaller batch, or clnn.empty_cache()",
-            asked, held, free,
-        )  # fmt: skip
+    def _again(self, what: str, error: cl.Error, call: Any, *args: Any, asked: int = 0) -> Any:
+        """What the driver gives at the second try, when what failed may have been for lack of memory.
+
+        Many drivers find memory for a buffer when a kernel first uses it, so launches come here too.
+        """
+        if of_memory(error):
+            try:
+                self.queue.finish()
+                self.empty_cache()
+                return call(*args)
+            except cl.Error as exc:
+                error = exc
+        raise meaning(self, what, error, asked) from error
 
     def memory_stats(self) -> dict[str, int]:
         """Bytes: allocated (in use), reserved (held from the device), peak (most ever allocated)."""
@@ -168,7 +169,10 @@ class Runtime:
         if host.size:
             with self.lock:
                 raw = host.reshape(-1).view(np.uint8)
-                event = cl.enqueue_copy(self.queue, out.mem, raw, is_blocking=False)
+                try:
+                    event = cl.enqueue_copy(self.queue, out.mem, raw, is_blocking=False)
+                except cl.Error as exc:
+                    event = self._again("a copy", exc, cl.enqueue_copy, self.queue, out.mem, raw)
                 self._uploads.append(
                     (event, raw)
                 )  # an event that dies early would wait for its copy
@@ -183,13 +187,21 @@ class Runtime:
         if host.size:
             with self.lock:
                 self._pending = 0
-                cl.enqueue_copy(self.queue, host.reshape(-1).view(np.uint8), array.mem)
+                raw = host.reshape(-1).view(np.uint8)
+                try:
+                    cl.enqueue_copy(self.queue, raw, array.mem)
+                except cl.Error as exc:
+                    self._again("a copy", exc, cl.enqueue_copy, self.queue, raw, array.mem)
         return host
 
     def finish(self) -> None:
         """Wait until the queue is empty."""
-        self.queue.finish()
-        self._uploads.clear()
+        try:
+            self.queue.finish()
+        except cl.Error as exc:
+            raise meaning(self, "queued work", exc) from exc
+        finally:
+            self._uploads.clear()
 
     # --- kernels ----------------------------------------------------------------------------
 
@@ -244,7 +256,12 @@ class Runtime:
     def enqueue(self, kernel: Any, grid: Shape, group: Shape | None, flat: list[Any]) -> None:
         """Enqueue a kernel object with raw arguments; for launchers that keep their own kernel."""
         with self.lock:
-            self._enqueued(kernel, kernel(self.queue, grid, group, *flat))
+            try:
+                event = kernel(self.queue, grid, group, *flat)
+            except cl.Error as exc:
+                call = (self.queue, grid, group, *flat)
+                event = self._again(kernel.function_name, exc, kernel, *call)
+            self._enqueued(kernel, event)
 
     def repeated(
         self, kernel: Any, grid: Shape, group: Shape | None, args: Sequence[Any]
@@ -258,7 +275,11 @@ class Runtime:
         with self.lock:
             for k, mem in zip(launch.at, mems, strict=True):
                 own.set_arg(k, mem)
-            event = cl.enqueue_nd_range_kernel(self.queue, own, launch.grid, launch.group)
+            call = (self.queue, own, launch.grid, launch.group)
+            try:
+                event = cl.enqueue_nd_range_kernel(*call)
+            except cl.Error as exc:
+                event = self._again(own.function_name, exc, cl.enqueue_nd_range_kernel, *call)
             self._enqueued(launch.kernel, event)
 
     def _enqueued(self, kernel: Any, event: Any) -> None:
@@ -267,7 +288,10 @@ class Runtime:
         self._pending += 1
         if self._pending >= _FLUSH_EVERY:
             self._pending = 0
-            self.queue.flush()
+            try:
+                self.queue.flush()
+            except cl.Error as exc:
+                raise meaning(self, "queued work", exc) from exc
 
     @contextmanager
     def profiling(self) -> Iterator[list[Launch]]:
@@ -302,7 +326,10 @@ class Runtime:
         if key not in self._programs:
             self._programs[key] = self._compile(family, name, defines)
         program, source = self._programs[key]
-        kernel = cl.Kernel(program, name)
+        try:
+            kernel = cl.Kernel(program, name)
+        except cl.Error as exc:
+            raise meaning(self, f"{family}.cl.mako: {name}", exc) from exc
         types = self._types[kernel] = [t and _SCALARS[t] for t in scalar_types(source, name)]
         kernel.set_scalar_arg_dtypes(types)
         return kernel
