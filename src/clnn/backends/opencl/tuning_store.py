@@ -70,8 +70,12 @@ def facts(info: DeviceInfo) -> dict[str, Any]:
 
 def folder() -> Path:
     """Where the user's caches lie; for a user without a home, where nothing can be written."""
-    path = Path(user_cache_dir("clnn", appauthor=False))
-    return path if path.is_absolute() else Path(os.devnull, "clnn")
+    nowhere = Path(os.devnull, "clnn")
+    try:
+        path = Path(user_cache_dir("clnn", appauthor=False))
+    except RuntimeError:  # newer versions do not answer with a "~" that nobody has expanded
+        return nowhere
+    return path if path.is_absolute() else nowhere
 
 
 def device_file(kind: str, info: DeviceInfo) -> Path:
