@@ -2,6 +2,7 @@
 
 import dataclasses
 import gc
+import sys
 
 import numpy as np
 import pyopencl as cl
@@ -29,7 +30,7 @@ class Pool:
         if self.real.managed_bytes + nbytes > self.limit:
             self.refused += 1
             code = cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE
-            raise cl.MemoryError(cl._cl._ErrorRecord("", code, "create_buffer"))
+            raise cl.MemoryError(cl._cl._ErrorRecord("clCreateBuffer", code, ""))
         return self.real.allocate(nbytes)
 
     def __getattr__(self, name):
@@ -67,7 +68,7 @@ def test_the_pool_is_emptied_before_an_error(opencl_device, limit):
 def test_the_error_says_what_was_asked(opencl_device, rt, limit):
     limit(4 << 20)
     kept = ones(opencl_device, 1 << 18)
-    with pytest.raises(OutOfMemoryError, match="memory that is free .* use a smaller batch") as e:
+    with pytest.raises(OutOfMemoryError, match=r"memory that is free .* use a smaller batch") as e:
         ones(opencl_device, 1 << 20)
     assert e.value.asked == 4 << 20
     assert e.value.held >= 1 << 20
@@ -95,7 +96,9 @@ def test_training_goes_on_with_a_smaller_batch(opencl_device, limit):
     assert step(16) < before
 
 
-@pytest.mark.parametrize("room", [100, 300, 500, 700, 900, 1100, 1300])  # KiB: fails in other places
+@pytest.mark.parametrize(
+    "room", [100, 300, 500, 700, 900, 1100, 1300]
+)  # KiB: fails in other places
 def test_out_of_memory_in_backward(opencl_device, limit, room):
     w = clnn.tensor(np.full((128, 128), 0.01, np.float32), device=opencl_device, requires_grad=True)
     x = ones(opencl_device, 256, 128)
@@ -113,7 +116,10 @@ def test_out_of_memory_in_backward(opencl_device, limit, room):
     w.grad = None
     y.backward(retain_graph=True)  # the graph is whole
     np.testing.assert_array_equal(w.grad.numpy(), wanted)
-    w.grad, pool.limit = None, pool.managed_bytes
+    w.grad = None
+    gc.collect()
+    clnn.empty_cache(opencl_device)
+    pool.limit = pool.managed_bytes + (200 << 10)
     with pytest.raises(OutOfMemoryError):
         y.backward()
     pool.limit = 1 << 40
@@ -152,7 +158,7 @@ def test_memory_that_is_found_at_the_launch(opencl_device, rt, monkeypatch):
         asked.append(len(asked))
         if len(asked) in failing:
             code = cl.status_code.MEM_OBJECT_ALLOCATION_FAILURE
-            raise cl.MemoryError(cl._cl._ErrorRecord("", code, "clEnqueueNDRangeKernel"))
+            raise cl.MemoryError(cl._cl._ErrorRecord("clEnqueueNDRangeKernel", code, ""))
         return real(*args, **kwargs)
 
     monkeypatch.setattr(cl, "enqueue_nd_range_kernel", enqueue)
@@ -166,29 +172,32 @@ def test_memory_that_is_found_at_the_launch(opencl_device, rt, monkeypatch):
 
 
 FILL = """
-import sys
+import resource, sys
 import numpy as np
 import clnn
 from clnn.errors import OutOfMemoryError
 
 device = clnn.device(sys.argv[1])
 rt = device.backend.rt
+clnn.ones(2**20, device=device).sum().numpy()
+if "Portable" not in device.info.platform:  # PoCL has a limit of its own, and does not survive this one
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, -1))
 held = []
 try:
     while len(held) < 64:
         held.append(clnn.empty(2**25, device=device))
 except OutOfMemoryError as error:
     assert error.asked == 2**27, error
-    print("refused at", rt.memory_stats()["allocated"] <= rt.info.global_mem)
-x = held.pop() + 1.0 if len(held) < 2 else clnn.ones(10, device=device)
+    print("refused")
 del held[1:]
-print(clnn.ones(2**20, device=device).sum().numpy())
+print(int(clnn.ones(2**20, device=device).sum().numpy()))
 """
 
 
-def test_a_driver_that_really_has_no_more(tmp_path):
-    """PoCL with a limit of 1 GB: what the driver itself answers."""
-    name = next((d.name for d in clnn.devices() if d.info and "Portable" in d.info.platform), None)
-    if name is None:
-        pytest.skip("no PoCL here")
-    assert run(FILL, name, POCL_MEMORY_LIMIT="1").splitlines() == ["refused at True", "1048576.0"]
+@pytest.mark.skipif(sys.platform != "linux", reason="limits a process as Linux does")
+def test_a_driver_that_really_has_no_more(opencl_device):
+    """What drivers for the processor answer where the process may have no more than another gigabyte."""
+    if clnn.device(opencl_device).info.kind != "cpu":
+        pytest.skip("the memory of this device is no part of the process")
+    assert run(FILL, opencl_device, POCL_MEMORY_LIMIT="1").split() == ["refused", "1048576"]

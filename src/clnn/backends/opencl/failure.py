@@ -48,8 +48,9 @@ def out_of_memory(rt: Runtime, asked: int, expected: str) -> OutOfMemoryError:
     """An OutOfMemoryError with the numbers of the pool."""
     held = int(rt.pool.active_bytes)
     free = max(0, rt.info.global_mem - int(rt.pool.managed_bytes))
+    got = f"a request for {asked} bytes" if asked else "a refusal"
     return OutOfMemoryError(
-        f"{rt.info.name}: expected {expected}, got a request for {asked} bytes with {held} held by tensors "
+        f"{rt.info.name}: expected {expected}, got {got} with {held} held by tensors "
         f"and about {free} free; use a smaller batch, or clnn.empty_cache()",
         asked, held, free,
     )  # fmt: skip

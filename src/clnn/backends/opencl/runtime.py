@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import warnings
@@ -108,6 +109,7 @@ class Runtime:
         self._uploads: deque[tuple[Any, Any]] = deque()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
+        atexit.register(_leave, self)
 
     # --- memory -----------------------------------------------------------------------------
 
@@ -127,6 +129,13 @@ class Runtime:
             mem = self._again("an array", exc, self.pool.allocate, nbytes, asked=nbytes)
         active = self.pool.active_bytes
         if active > self._peak:
+            if self.pool.managed_bytes > self.info.global_mem:
+                # drivers for processors grant more than there is, and end the process when it is used
+                self.empty_cache()
+                if active > self.info.global_mem:
+                    mem.release()
+                    self.empty_cache()
+                    raise out_of_memory(self, nbytes, "memory that is free")
             self._peak = active
         if self.poison:
             cl.enqueue_fill_buffer(
@@ -196,12 +205,13 @@ class Runtime:
 
     def finish(self) -> None:
         """Wait until the queue is empty."""
-        try:
-            self.queue.finish()
-        except cl.Error as exc:
-            raise meaning(self, "queued work", exc) from exc
-        finally:
-            self._uploads.clear()
+        with self.lock:
+            try:
+                self.queue.finish()
+            except cl.Error as exc:
+                raise meaning(self, "queued work", exc) from exc
+            finally:
+                self._uploads.clear()
 
     # --- kernels ----------------------------------------------------------------------------
 
@@ -353,6 +363,12 @@ class Runtime:
     def _forked(self) -> None:
         self.lock = threading.RLock()
         self.__class__ = _Forked
+
+
+def _leave(rt: Runtime) -> None:
+    """Keep daemon threads out of the driver: one that is in it when Python ends takes the process down."""
+    if type(rt) is not _Forked:
+        rt.lock.acquire(timeout=5)
 
 
 def _label(family: str, name: str, *defines: tuple[str, Any]) -> str:
