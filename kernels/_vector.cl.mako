@@ -70,17 +70,19 @@ static void put_${code}(__global ${code}_t *p, const index_t m, const ${lane}${m
 <%def name="fold(name, ctype, combine, V)">
 static ${ctype} ${name}(const T v)
 {
-% if V > 1:
-    ${ctype} t[${V}];
-    vstore${V}(v, 0, t);
-    for (int h = ${V // 2}; h > 0; h /= 2)
-        for (int l = 0; l < h; ++l) {
-            const ${ctype} a = t[l], b = t[l + h];
-            t[l] = ${combine};
-        }
-    return t[0];
-% else:
-    return v;
-% endif
+<%  n, whole = V, "v" %>\
+% while n > 1:
+<%
+    part, n = whole, n // 2
+    whole = f"half{n}"
+    kind = f"{ctype}{n}" if n > 1 else ctype
+%>\
+    ${kind} ${whole};
+    {
+        const ${kind} a = ${part}.lo, b = ${part}.hi;
+        ${whole} = ${combine};
+    }
+% endwhile
+    return ${whole};
 }
 </%def>

@@ -63,6 +63,28 @@ TILED = [
     conv((1, 16, 3, 270), (16, 16, 3, 3), padding=1),
     *[conv((2, 17, 6, 5), (18, 17, 3, 3), dtype=d, padding=1) for d in (*HALVES, "float64")],
 ]
+# Few channels in a group: rows wider and narrower than vectors, whole blocks and what is left, taps in loops.
+DEPTHWISE = [
+    conv((2, 3, 7, 35), (3, 1, 3, 3), groups=3, padding=1, bias=False),
+    conv((2, 3, 9, 37), (6, 1, 3, 3), groups=3, stride=2, padding=1),
+    conv((3, 5, 7, 7), (5, 1, 3, 3), groups=5, padding=1),
+    conv((2, 5, 14, 14), (5, 1, 3, 3), groups=5, stride=2, padding=1),
+    conv((1, 3, 1, 40), (6, 1, 3, 3), groups=3, padding=1),
+    conv((1, 3, 40, 1), (3, 1, 3, 3), groups=3, padding=1),
+    conv((2, 2, 11, 33), (4, 1, 3, 3), groups=2, dilation=2, padding=2),
+    conv((1, 2, 12, 21), (2, 1, 5, 5), groups=2, padding=2),
+    conv((1, 2, 12, 20), (4, 1, 5, 3), groups=2, stride=(2, 1), padding=(0, 1), dilation=(1, 2)),
+    conv((1, 2, 9, 41), (2, 1, 2, 4), groups=2, stride=(1, 3), padding=2),
+    conv((1, 2, 9, 40), (2, 1, 7, 7), groups=2, padding=3),
+    conv((2, 4, 6, 18), (6, 2, 3, 3), groups=2, padding=1),
+    conv((0, 3, 6, 18), (6, 1, 3, 3), groups=3, padding=1),
+    *[conv((2, 3, 6, 19), (6, 1, 3, 3), dtype=d, groups=3, padding=1) for d in (*HALVES, "float64")],
+    *[conv((2, 3, 7, 18), (3, 1, 3, 3), dtype=d, groups=3, stride=2, padding=1) for d in HALVES],
+    conv((2, 3, 19), (6, 1, 3), fn="conv1d", groups=3, padding=1),
+    conv((2, 3, 5, 19), (3, 1, 3, 3), fn="conv_transpose2d", groups=3, padding=1),
+    conv((2, 3, 5, 18), (3, 2, 3, 3), fn="conv_transpose2d", groups=3, stride=2, padding=1, output_padding=1),
+    conv((2, 3, 5, 9), (3, 1, 4, 4), fn="conv_transpose2d", groups=3, stride=2, padding=1, bias=False),
+]  # fmt: skip
 TRANSPOSED = [
     conv((2, 17, 5, 9), (17, 20, 3, 3), fn="conv_transpose2d", padding=1),
     conv((1, 16, 2, 3), (16, 16, 3, 3), fn="conv_transpose2d", bias=False),
@@ -96,7 +118,7 @@ TRANSPOSED = [
     conv((3, 5), (3, 4, 3), fn="conv_transpose1d", bias=False),
     conv((2, 4, 5), (4, 3, 2), fn="conv_transpose1d", groups=2, dilation=2),
 ]
-SAMPLES = [*FORWARD, *TILED, *TRANSPOSED]
+SAMPLES = [*FORWARD, *TILED, *DEPTHWISE, *TRANSPOSED]
 
 X, W = T(1, 4, 5, 5), T(6, 4, 3, 3)
 ERRORS = [

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...shapes import Shape
 from .. import implements
-from . import conv_plain, conv_simd, conv_tile, winograd
+from . import conv_plain, conv_simd, conv_tile, depthwise, winograd
 from .algorithms import Algorithm, always, choose, not_on_cpus
 from .correlation import Problem, problem
 from .gemm import NO_EPILOGUE, Epilogue, epilogue
@@ -61,6 +61,7 @@ def _run(
 _INPUT_GRAD = [
     Algorithm("winograd_2x2", winograd.applies, winograd.input_grad(2), default=winograd.few_tiles),
     Algorithm("winograd_4x4", winograd.applies, winograd.input_grad(4)),
+    Algorithm("depthwise", depthwise.applies, depthwise.input_grad),
     Algorithm("simd", conv_simd.applies, conv_simd.input_grad),
     Algorithm("tile", conv_tile.applies, conv_tile.input_grad, conv_tile.tunables, not_on_cpus),
     Algorithm("plain", always, conv_plain.input_grad),
@@ -69,6 +70,7 @@ ALGORITHMS = {
     "conv2d": [
         Algorithm("winograd_2x2", winograd.applies, winograd.conv2d(2), default=winograd.few_tiles),
         Algorithm("winograd_4x4", winograd.applies, winograd.conv2d(4)),
+        Algorithm("depthwise", depthwise.applies, depthwise.conv2d),
         Algorithm("simd", conv_simd.applies, conv_simd.conv2d),
         Algorithm("tile", conv_tile.applies, conv_tile.conv2d, conv_tile.tunables, not_on_cpus),
         Algorithm("plain", always, conv_plain.conv2d),
@@ -80,6 +82,7 @@ ALGORITHMS = {
             "winograd_2x2", winograd.applies, winograd.weight_grad(2), default=winograd.few_tiles
         ),
         Algorithm("winograd_4x4", winograd.applies, winograd.weight_grad(4)),
+        Algorithm("depthwise", depthwise.applies, depthwise.weight_grad),
         Algorithm("simd", conv_simd.applies, conv_simd.weight_grad),
         Algorithm(
             "tile", conv_tile.applies, conv_tile.weight_grad, conv_tile.tunables, not_on_cpus
