@@ -70,7 +70,13 @@ class Programs:
             return None
 
     def _keep(self, program: Any, path: Path) -> None:
-        (binary,) = program.get_info(cl.program_info.BINARIES)
+        try:
+            (binary,) = program.get_info(cl.program_info.BINARIES)
+        except cl.Error:
+            binary = None
+        if not binary:  # a driver that gives none, as OpenCL lets it
+            self.folder = None
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, _head(path, binary) + binary)

@@ -69,6 +69,7 @@ class Trust:
         Raises DeviceError when none is left.
         """
         before, error = self.choices, None
+        self._call.chosen.clear()  # another backend on the device may have left some
         if self.verdicts.failed:
             self._call.dtype = str(outs[0].dtype)
         try:
