@@ -12,7 +12,8 @@ import pytest
 
 import clnn
 from clnn import doctor
-from clnn.backends.opencl import OpenCL, runtime, trust_store, tuning_store
+from clnn.backends.opencl import OpenCL, algorithms, runtime, trust_store, tuning_store
+from clnn.backends.reference import Reference
 from clnn.cli import main
 from clnn.doctor import advice, bundle, caches, cases, families, probes, switches
 from clnn.doctor.report import Check, Evidence, Finding, Health, Probe, Report
@@ -203,6 +204,28 @@ def test_the_command_says_healthy(opencl_device, brief, capsys):
     assert "scan" in said
 
 
+def test_the_command_says_what_is_wrong(fresh, few, planted, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("CLNN_SELFTEST", "first-use")
+    monkeypatch.setattr(algorithms, "_judges", {})
+    monkeypatch.setitem(fresh.__dict__, "backend", OpenCL(fresh.info, reference=Reference))
+    engine, path = "simd" if fresh.info.kind == "cpu" else "plain", tmp_path / "found.zip"
+    planted(off_by_one, engine=engine)
+    assert main(["doctor", "--device", fresh.name, "--json", "--bundle", str(path)]) == 1
+    found = json.loads(capsys.readouterr().out)
+    (device,) = found["devices"]
+    assert f"matmul.{engine}" in {c["way"] for c in device["families"]["matmul"]["failed"]}
+    assert device["families"]["softmax"]["ok"]
+    assert "off by" in device["quarantined"][f"matmul.{engine}.float32"]
+    problems = [f["text"] for f in found["findings"] if f["level"] == "problem"]
+    assert any("is quarantined: " in text for text in problems)
+    failed = sum(len(f["failed"]) for f in device["families"].values())
+    with zipfile.ZipFile(path) as archive:
+        assert len([n for n in archive.namelist() if n.endswith("check.json")]) == failed
+    # what the user sees at the next call: the verdict is kept, and so is said again until it is cleared
+    assert main(["doctor", "--clear"]) == 0
+    assert "trust: removed 1 entry" in capsys.readouterr().out
+
+
 def test_json(opencl_device, brief, capsys):
     assert main(["doctor", "--device", opencl_device, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -280,6 +303,14 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
         f for f in advice.findings(Report({}, caches=list(found.values()))) if f.level == "problem"
     ]
     assert len([f for f in texts if "cannot be written" in f.text]) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_no_health(tmp_path, capsys):
+    (tmp_path / "caches").write_text("")
+    assert main(["doctor", "--device", "cpu"]) == 1
+    assert "read-only" in capsys.readouterr().out
+    assert main(["doctor", "--clear", "--json"]) == 0
+    assert all(row["bytes"] == 0 for row in json.loads(capsys.readouterr().out)["removed"])
 
 
 @pytest.mark.skipif(
