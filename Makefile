@@ -4,6 +4,7 @@
 #   make test-peers  the comparisons with PyTorch and ONNX Runtime, which it leaves out (large downloads)
 #   make lint        style, types, import contracts
 #   make bench       measure beside NumPy, torch and ONNX Runtime; the tables go to docs/benchmarks.md
+#   make offline     compile the kernels for GPUs that are not here, by their vendors' compilers
 #   make docs        the documentation as a site, in site/
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PYTEST_FLAGS ?= -n $(JOBS) --dist worksteal
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-peers bench lint format docs hooks clean
+.PHONY: help demo test test-peers bench offline lint format docs hooks clean
 .DELETE_ON_ERROR:
 
 help:
@@ -34,6 +35,10 @@ test-peers: $(VENV)/.has-test $(VENV)/.has-bench $(VENV)/.has-torch
 # With nothing else running. A long run in one go: `clnn bench conv --device ...` does a part.
 bench: $(VENV)/.has-bench $(VENV)/.has-torch
 	$(BIN)/clnn bench --json docs/benchmarks/bench.json --markdown docs/benchmarks.md --plot docs/benchmarks/bench.png
+
+# Asks apt and pip for compilers that are missing; a first run takes a while, the next ones what has changed.
+offline: $(VENV)/.has-test
+	$(BIN)/python scripts/offline --install --jobs $(JOBS)
 
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .

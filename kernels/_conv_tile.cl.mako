@@ -76,7 +76,7 @@ __kernel void add(__global const acc *restrict partial, __global real *restrict 
 ${gemm.epilogue()}
 ${tiles.types()}
 /* Pixel (n, p, q) reads windows at x0 + n*xn + group*xg + p*xp + q*xq and writes at n*yn + o*yo + p*yp + q*yq + y0. */
-__kernel __attribute__((reqd_work_group_size(${TN // RN * (TM // RM)}, 1, 1)))
+${tiles.kernel(TN // RN * (TM // RM))}
 void conv2d(__global const real *restrict x_all, __global const real *restrict w_all, __global const index_t *restrict x_offsets,
 % if split:
             __global acc *restrict partial, const int groups, const int depth,
@@ -162,7 +162,7 @@ __kernel void finish(__global const acc *restrict partial, ${gemm.ends()}__globa
 %>\
 ${tiles.types()}
 /* Column (c, r, s) starts at x0 + c*xc + r*xr + s*xs; each slice sums `depth` of the pixels. */
-__kernel __attribute__((reqd_work_group_size(${TN // RN * (TM // RM)}, 1, 1)))
+${tiles.kernel(TN // RN * (TM // RM))}
 void weight_grad(__global const real *restrict g_all, __global const real *restrict x_all,
                  __global ${"acc" if split else "real"} *restrict to_dw, const int M, const int N, const index_t K, const int P,
                  const int Q, const int R, const int S, const int groups, const index_t depth, const index_t gn, const index_t xn,

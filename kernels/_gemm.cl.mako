@@ -6,15 +6,15 @@
  *           it takes the operands and ends of _gemm_tile, with an instruction where that has fma
  * Defines   dtype, act (C expression of v), bias, residual (bool)
  */
-## What ends every sum: `act` is a C expression of v, which may call functions of _math.
-<%def name="epilogue()">\
-% if "(" in act.replace("(T)", ""):
-typedef acc T;
-<%include file="_math.cl.mako"/>
-% elif act != "v":
+## What ends every sum: `act` is a C expression of v, which may call functions of _math. `vector`: T is there, and v is one.
+<%def name="epilogue(vector=False)">\
+% if act != "v" and not vector:
 typedef acc T;
 % endif
-static acc epilogue(const acc v)
+% if "(" in act.replace("(T)", ""):
+<%include file="_math.cl.mako"/>
+% endif
+static ${"T" if vector else "acc"} epilogue(const ${"T" if vector else "acc"} v)
 {
     return ${act};
 }

@@ -1,6 +1,6 @@
 /* gemm_simd — the GEMM core on CPUs: explicit vectors with lanes along j, A broadcast in place, B in panels.
  *
- * Layout    B in panels, k-major, MR x NR (= NV * V) micro-tiles of C leave in the private array `tile`
+ * Layout    B in panels, k-major, MR x NR (= NV * V) micro-tiles of C in named vectors
  * Tunables  V (lanes of a vector), MR (rows), NV (vectors) of the micro-tile
  * Launch    group (1); the work-item is the thread
  * Source    Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008
@@ -12,9 +12,11 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_
 void \
 </%def>
 
-## Rows a0.., panel b with pitch bs, depth kc -> tile. The accumulators are names: arrays of vectors would spill.
-<%def name="micro(offset)">
-% for i in range(MR):
+## Sums c<i>_<j> of `rows` rows (MR unless given) a0.. (or what `element` says of row i) and panel b with pitch bs,
+## over depth kc. They are names: arrays of vectors would spill.
+<%def name="sums(offset, rows=None, element='a{}[at]')">
+<%  R = rows or MR %>\
+% for i in range(R):
 %   for j in range(NV):
         ${vec()} c${i}_${j} = (${vec()})(0);
 %   endfor
@@ -24,9 +26,9 @@ void \
 % for j in range(NV):
             const ${vec()} b${j} = vload${V}(${j}, b);
 % endfor
-% for i in range(MR):
+% for i in range(R):
             {
-                const ${vec()} x = (${vec()})(a${i}[at]);
+                const ${vec()} x = (${vec()})(${element.format(i)});
 %   for j in range(NV):
                 c${i}_${j} = fma(x, b${j}, c${i}_${j});
 %   endfor
@@ -34,24 +36,34 @@ void \
 % endfor
             b += bs;
         }
-        acc tile[${MR * NV * V}];
-% for i in range(MR):
+</%def>
+
+## The same sums in the private array `tile`.
+<%def name="micro(offset, rows=None, element='a{}[at]')">
+<%  R = rows or MR %>\
+${sums(offset, rows, element)}
+        acc tile[${R * NV * V}];
+% for i in range(R):
 %   for j in range(NV):
         vstore${V}(c${i}_${j}, ${i * NV + j}, tile);
 %   endfor
 % endfor
 </%def>
 
-## Functions that lay operands out for the micro-kernel.
-<%def name="packing()">
+## Functions that lay operands out for the micro-kernel. `vectors`: whether loadv_<dtype> is there for the half types.
+<%def name="packing(vectors=False)">
+<%
+    exact = dtype in ("f32", "f64")
+    load = lambda p: f"vload{V}(0, {p})" if exact else f"loadv_{dtype}({p}, 0)"
+%>\
 /* to[k * pitch + l] = from[k * ld + l] for l < V; lanes not below `lanes` are zero. */
 static void pack_rows(__global const real *from, const size_t ld, const int lanes, const int depth,
                       __global acc *to, const int pitch)
 {
     for (int k = 0; k < depth; ++k, from += ld, to += pitch)
-% if dtype in ("f32", "f64"):
+% if exact or vectors:
         if (lanes >= ${V})
-            vstore${V}(vload${V}(0, from), 0, to);
+            vstore${V}(${load("from")}, 0, to);
         else
 % endif
             for (int l = 0; l < ${V}; ++l)
@@ -63,11 +75,11 @@ static void pack_columns(__global const real *from, const size_t ld, const int l
                          const int depth, __global acc *to, const size_t pitch)
 {
     int k = 0;
-% if dtype in ("f32", "f64"):
+% if exact or vectors:
     if (lanes >= ${V})
         for (; k + ${V} <= depth; k += ${V}) {
 %   for l in range(V):
-            const ${vec()} r${V}_${l} = vload${V}(0, from + ${l} * ld + k);
+            const ${vec()} r${V}_${l} = ${load(f"from + {l} * ld + k")};
 %   endfor
 <%          d = V // 2 %>\
 %   while d:

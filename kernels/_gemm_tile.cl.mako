@@ -25,6 +25,13 @@ typedef ${"double4" if dtype == "f64" else "float4"} acc4;
 % endif
 </%def>
 
+## What stands before a kernel of so many work-items. Intel's GPUs with 128 KB of local memory have 64-byte registers: 16
+## work-items that hold a tile fill a thread's, and 32 spill.
+<%def name="kernel(items)">\
+<% narrow = device.kind == "gpu" and "intel" in device.vendor.lower() and device.local_mem > 65536 %>\
+__kernel __attribute__((reqd_work_group_size(${items}, 1, 1)))${" __attribute__((intel_reqd_sub_group_size(16)))" if narrow else ""}\
+</%def>
+
 ## At function scope, where OpenCL wants local arrays. Tiles follow each other down bands of 8 tiles, so that groups that run
 ## together read the same of both operands; lanes of 8 x 4 work-items read 8 and 4 pieces of them.
 <%def name="place()">\
@@ -100,6 +107,11 @@ ${f"if (lane < {x['busy']}) " if x["busy"] else ""}{
             }
 </%def>
 
+<%def name="unroll()"><%
+    # AMD's compiler loads ahead all that an unrolled loop reads, and spills what it has no registers for
+    return TK if "nvidia" in device.platform.lower() else 2 if dtype == "f64" else 4
+%></%def>
+
 ## The sums over k in [k_begin, k_end) of the tile at (i0, j0), left in c<row>_<block of columns>. `seek` finds a place along k
 ## (statements in k0), `step` moves it by TK; operands whose offset is a function of k alone need neither.
 <%def name="product(a, b, seek='', step='')">\
@@ -123,7 +135,7 @@ ${bases(a)}${bases(b)}\
             }
             __local const acc4 *from_a = staged_a + now * ${TK * (TM + 4) // 4} + ty;
             __local const acc4 *from_b = staged_b + now * ${TK * (TN + 4) // 4} + tx;
-            #pragma unroll
+            #pragma unroll ${unroll()}
             for (int k = 0; k < ${TK}; ++k) {
 % for r in range(RM // 4):
                 const acc4 x${r} = from_a[k * ${(TM + 4) // 4} + ${r * (TM // RM)}];

@@ -26,7 +26,7 @@
 %>\
 ${gemm.epilogue()}
 ${tiles.types()}
-__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+${tiles.kernel(WG)}
 % if split:
 void matmul(__global const real *restrict A_all, __global const real *restrict B_all, __global acc *restrict partial,
             const int depth, ${walk.sizes()})

@@ -17,7 +17,7 @@
 %>\
 ${gemm.epilogue()}
 ${tiles.types()}
-__kernel __attribute__((reqd_work_group_size(${TN // RN * (TM // RM)}, 1, 1)))
+${tiles.kernel(TN // RN * (TM // RM))}
 % if split:
 void matmul(__global const real *restrict A_all, __global const real *restrict B_all, __global acc *restrict partial,
             const int slices, const int depth, ${walk.sizes()})

@@ -5,7 +5,7 @@
  *           weight_grad  dw[o,c,r,s] = sum_{n,p,q} g[n,o,p,q] * x[n, c, p*SH+r*DH-PH, q*SW+s*DW-PW]
  *           c counts within o's group. Gradients gather: no atomics, the same bits every time
  * Layout    x NCHW, w OIHW (I = channels of a group), y NOPQ; row-major
- * Defines   dtype, engine: "simd" and "tile" (_conv_simd, _conv_tile) or "plain" (here)
+ * Defines   dtype, engine: "tile", "simd", "simd_grad" and "simd_layout" (_conv_<engine>) or "plain" (here)
  *           plain: KH, KW, SH, SW, DH, DW (kernel, stride, dilation), PH, PW (padding before), bias, residual (bool: are there such)
  *           act  C expression of v that ends the epilogue of a convolution
  * Tunables  none in plain; simd and tile have those of _gemm
@@ -17,8 +17,14 @@
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
 % if engine == "plain":
 ${plain()}
+% elif engine == "tile":
+<%include file="_conv_tile.cl.mako"/>
+% elif engine == "simd":
+<%include file="_conv_simd.cl.mako"/>
+% elif engine == "simd_grad":
+<%include file="_conv_simd_grad.cl.mako"/>
 % else:
-<%include file="_conv_${engine}.cl.mako"/>
+<%include file="_conv_simd_layout.cl.mako"/>
 % endif
 
 <%def name="plain()">\

@@ -12,7 +12,8 @@
  *           elements of a channel, `parts` of them side by side; only the last of each may be shorter
  * Defines   dtype, kernel (one of the six), param (code of w and b, or of running statistics), centred (bool)
  *           weight, bias (bools), runs (bool: L > 1; else neighbours have their own w and b)
- *           columns (bool: L = 1, neighbouring channels side by side), per_row (bool: mean and inverse are a row's)
+ *           partial (bool: row_norm_grad also stores the sums of g * xhat and g of every channel of every row)
+ *           columns (0, or L = 1 and neighbouring channels side by side: how many vectors of them at once), per_row (bool: mean and inverse are a row's)
  *           running (bool: merge has running statistics to move)
  * Tunables  WG, V (lanes of a work-item; V > 1 only if WG = 1), chunk (an argument: rows, or channels, of a group)
  * Launch    group (WG). row_*: a group per `chunk` rows.  moments, sums: a group per (channel, slice), or with
@@ -22,10 +23,10 @@
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>
 <%namespace name="lanes" file="_lanes.cl.mako"/>
+<%namespace name="sums" file="_norm_sums.cl.mako"/>
 <%
     base = "double" if dtype == "f64" else "float"
     moments = ["mean", "inverse"] if centred else ["inverse"]
-    affine = ["w"] * weight + ["b"] * bias
 
     def vector(v):
         return f"{base}{V}" if v else "acc"
@@ -33,15 +34,12 @@
     def load(p, i, v, code=dtype):
         return f"{'loadv' if v else 'load'}_{code}({p}, {i})"
 
-    def store(p, i, value, v):
-        return f"{'storev' if v else 'store'}_{dtype}({p}, {i}, {value});"
-
     def put(p, i, value, v):
         return f"vstore{V}({value}, 0, {p} + {i});" if v else f"{p}[{i}] = {value};"
 
-    def moment(name, v):
-        """mean or inverse of an element of neighbouring channels c in sample r."""
-        return f"{name}s[r]" if per_row else f"vload{V}(0, {name}s + c)" if v else f"{name}s[c]"
+    def moment(name, u, v):
+        """mean or inverse of an element of neighbouring channels c + u in sample r."""
+        return f"{name}s[r]" if per_row else f"vload{V}(0, {name}s + c + {u})" if v else f"{name}s[c]"
 
     SIZES = [f"const index_t {s}" for s in ("N", "G", "M", "L", "outer", "inner", "parts")]
 %>
@@ -52,56 +50,6 @@ ${lanes.io(code, base, V)}
 static acc plus(const acc a, const acc b) { return a + b; }
 % endif
 
-## A sum over lanes and work-items: declared, added to inside of a loop (name_v in vectors), then in `name` everywhere.
-<%def name="declare(*names)">
-        acc ${", ".join(f"{n} = 0" for n in names)};
-% if V > 1:
-        ${base}${V} ${", ".join(f"{n}_v = 0" for n in names)};
-% endif
-</%def>
-<%def name="collect(*names)">
-% for n in names:
-%   if V > 1:
-        {
-            acc folded;
-${reduce.fold("folded", f"{n}_v", "plus")}
-            ${n} += folded;
-        }
-%   endif
-${reduce.group(n, "scratch", "a + b", WG)}
-% endfor
-</%def>
-
-## The n elements t of a row; c is the channel, or (unless runs) the first of the lanes' channels.
-<%def name="row(channels)">
-% if runs and channels and V > 1:
-        for (index_t k = 0; k < M; ++k) {
-            const index_t c = channel + k, end = (k + 1) * L;
-            index_t t = k * L;
-            for (; t + ${V} <= end; t += ${V}) {
-${caller.body(True)}
-            }
-            for (; t < end; ++t) {
-${caller.body(False)}
-            }
-        }
-% else:
-        {
-            index_t t = lid;
-%   if V > 1:
-            for (; t + ${V} <= n; t += ${V}) {
-                const index_t c = channel + t;
-${caller.body(True)}
-            }
-%   endif
-            for (; t < n; t += ${WG}) {
-                const index_t c = channel + ${"t / L" if runs else "t"};
-${caller.body(False)}
-            }
-        }
-% endif
-</%def>
-
 ## The elements i of a slice of channel c; r is the sample, k the row for per_row.
 <%def name="slice()">
 % if V > 1:
@@ -110,10 +58,10 @@ ${caller.body(False)}
             const index_t begin = (r * C + c) * L + from, end = begin + width;
             index_t i = begin;
             for (; i + ${V} <= end; i += ${V}) {
-${caller.body(True)}
+${caller.body("_v")}
             }
             for (; i < end; ++i) {
-${caller.body(False)}
+${caller.body("")}
             }
         }
 % else:
@@ -121,7 +69,7 @@ ${caller.body(False)}
             const index_t r = first + e / width;
             const index_t k = ${"r * G + c / M" if per_row else "c"};
             const index_t i = (r * C + c) * L + from + e % width;
-${caller.body(False)}
+${caller.body("")}
         }
 % endif
 </%def>
@@ -130,93 +78,12 @@ ${caller.body(False)}
         const index_t from = ${s} % parts * inner, width = min(inner, L - from);
 </%def>
 
-${{"row_norm": row_norm, "row_norm_grad": row_norm_grad, "moments": column_moments if columns else channel_moments,
-   "sums": column_sums if columns else channel_sums, "merge": merge, "add": add}[kernel]()}
-
-<%def name="row_arguments(arrays)">
-void ${kernel}(${", ".join(arrays)}, const index_t rows, const index_t chunk, const index_t G, const index_t M, const index_t L, const acc eps)
-{
-${reduce.scratch("scratch", "acc", WG)}
-    const int lid = (int)get_local_id(0);
-    const index_t n = M * L, top = min(((index_t)get_group_id(0) + 1) * chunk, rows);
-    for (index_t r = (index_t)get_group_id(0) * chunk; r < top; ++r) {
-        const index_t channel = r % G * M;
-        __global const real *p = x + r * n;
-</%def>
-
-<%def name="row_norm()">
-__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
-${row_arguments(["__global const real *restrict x", *(f"__global const {param}_t *restrict {a}" for a in affine),
-                 "__global real *restrict y", *(f"__global acc *restrict {m}s" for m in moments)])}
-% if centred:
-${declare("sum")}
-<%call expr="row(False)" args="v">\
-                sum${"_v" if v else ""} += ${load("p", "t", v)};\
-</%call>
-${collect("sum")}
-        const acc guess = sum / (acc)n;
+% if kernel in ("row_norm", "row_norm_grad"):
+<%include file="_norm_rows.cl.mako"/>
 % else:
-        const acc guess = 0;
+${{"moments": column_moments if columns else channel_moments, "sums": column_sums if columns else channel_sums,
+   "merge": merge, "add": add}[kernel]()}
 % endif
-${declare("rest", "squares")}
-<%call expr="row(False)" args="v">\
-                const ${vector(v)} d = ${load("p", "t", v)} - guess;
-                rest${"_v" if v else ""} += d;
-                squares${"_v" if v else ""} += d * d;\
-</%call>
-% if centred:
-${collect("rest", "squares")}
-        const acc mean = guess + rest / (acc)n, var = (squares - rest * (rest / (acc)n)) / (acc)n;
-% else:
-${collect("squares")}
-        const acc mean = 0, var = squares / (acc)n;
-% endif
-        const acc inverse = 1 / sqrt(var + eps);
-        __global real *q = y + r * n;
-<%call expr="row(True)" args="v">\
-                ${vector(v)} value = (${load("p", "t", v)} - mean) * inverse;
-% for name, operator in (("w", "*"), ("b", "+")):
-%   if name in affine:
-                value = value ${operator} ${load(name, "c", v and not runs, param)};
-%   endif
-% endfor
-                ${store("q", "t", "value", v)}\
-</%call>
-        if (lid == 0) {
-% for m in moments:
-            ${m}s[r] = ${m};
-% endfor
-        }
-    }
-}
-</%def>
-
-<%def name="row_norm_grad()">
-__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
-${row_arguments(["__global const real *restrict g", "__global const real *restrict x", *(f"__global const acc *restrict {m}s" for m in moments),
-                 *(f"__global const {param}_t *restrict {a}" for a in affine), "__global real *restrict y"])}
-        __global const real *h = g + r * n;
-        const acc mean = ${"means[r]" if centred else "0"}, inverse = inverses[r];
-<%def name="values(v)">\
-                const ${vector(v)} gw = ${load("h", "t", v)}${f" * {load('w', 'c', v and not runs, param)}" if weight else ""};
-                const ${vector(v)} xhat = (${load("p", "t", v)} - mean) * inverse;
-</%def>
-${declare("total", "projected")}
-<%call expr="row(True)" args="v">\
-${values(v)}\
-                total${"_v" if v else ""} += gw;
-                projected${"_v" if v else ""} += gw * xhat;\
-</%call>
-${collect("total", "projected")}
-        const acc shift = ${"total / (acc)n" if centred else "0"}, along = projected / (acc)n;
-        __global real *q = y + r * n;
-<%call expr="row(True)" args="v">\
-${values(v)}\
-                ${store("q", "t", "(gw - shift - xhat * along) * inverse", v)}\
-</%call>
-    }
-}
-</%def>
 
 <%def name="channel_moments()">
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
@@ -227,19 +94,19 @@ ${reduce.scratch("scratch", "acc", WG)}
     const index_t C = G * M, unit = (index_t)get_group_id(0), c = unit % C;
 ${width_of_slice("(unit / C)")}
     const acc n = (acc)((last - first) * width);
-${declare("sum")}
+${sums.declare("sum")}
 <%call expr="slice()" args="v">\
-                sum${"_v" if v else ""} += ${load("x", "i", v)};\
+                sum${v} += ${load("x", "i", v)};\
 </%call>
-${collect("sum")}
+${sums.collect("sum")}
     const acc guess = sum / n;
-${declare("rest", "squares")}
+${sums.declare("rest", "squares")}
 <%call expr="slice()" args="v">\
                 const ${vector(v)} d = ${load("x", "i", v)} - guess;
-                rest${"_v" if v else ""} += d;
-                squares${"_v" if v else ""} += d * d;\
+                rest${v} += d;
+                squares${v} += d * d;\
 </%call>
-${collect("rest", "squares")}
+${sums.collect("rest", "squares")}
     if (lid == 0) {
         means[unit] = guess + rest / n;
         squared[unit] = squares - rest * (rest / n);
@@ -256,15 +123,15 @@ ${reduce.scratch("scratch", "acc", WG)}
     const int lid = (int)get_local_id(0);
     const index_t C = G * M, unit = (index_t)get_group_id(0), c = unit % C;
 ${width_of_slice("(unit / C)")}
-${declare("projected", "total")}
+${sums.declare("projected", "total")}
 <%call expr="slice()" args="v">\
                 const ${vector(v)} here = ${load("g", "i", v)};
-                projected${"_v" if v else ""} += here * ((${load("x", "i", v)}${" - means[k]" if centred else ""}) * inverses[k]);
-                total${"_v" if v else ""} += here;\
+                projected${v} += here * ((${load("x", "i", v)}${" - means[k]" if centred else ""}) * inverses[k]);
+                total${v} += here;\
 </%call>
-${collect("projected")}
+${sums.collect("projected")}
 % if centred:
-${collect("total")}
+${sums.collect("total")}
 % endif
     if (lid == 0) {
         projections[unit] = projected;
@@ -275,21 +142,25 @@ ${collect("total")}
 }
 </%def>
 
-## L = 1: V channels side by side, down the samples of a slice. The last few channels go one by one.
+## L = 1: channels side by side, down the samples of a slice, as many vectors of them at once as lie in a few cache lines. The
+## body is given those vectors' offsets from channel c; what is left of the channels goes vector by vector and one by one.
 <%def name="side_by_side()">
     const index_t C = G * M, s = (index_t)get_global_id(1);
     const index_t first = s * outer, last = min(first + outer, N);
     const acc n = (acc)(last - first);
-    index_t c = (index_t)get_global_id(0) * ${V};
-    const index_t end = min(c + ${V}, C);
+    index_t c = (index_t)get_global_id(0) * ${columns * V};
+    const index_t end = min(c + ${columns * V}, C);
 % if V > 1:
-    if (c + ${V} <= C) {
-${caller.body(True)}
+    if (c + ${columns * V} <= C) {
+${caller.body(True, [u * V for u in range(columns)])}
         c = end;
+    }
+    for (; c + ${V} <= end; c += ${V}) {
+${caller.body(True, [0])}
     }
 % endif
     for (; c < end; ++c) {
-${caller.body(False)}
+${caller.body(False, [0])}
     }
 </%def>
 
@@ -297,18 +168,25 @@ ${caller.body(False)}
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void moments(__global const real *restrict x, __global acc *restrict means, __global acc *restrict squared, ${", ".join(SIZES)})
 {
-<%call expr="side_by_side()" args="v">\
-        ${vector(v)} sum = 0, rest = 0, squares = 0;
-        for (index_t r = first; r < last; ++r)
-            sum += ${load("x", "r * C + c", v)};
-        const ${vector(v)} guess = sum / n;
+<%call expr="side_by_side()" args="v, us">\
+        ${vector(v)} ${", ".join(f"sum{u} = 0, rest{u} = 0, squares{u} = 0" for u in us)};
         for (index_t r = first; r < last; ++r) {
-            const ${vector(v)} d = ${load("x", "r * C + c", v)} - guess;
-            rest += d;
-            squares += d * d;
+% for u in us:
+            sum${u} += ${load("x", f"r * C + c + {u}", v)};
+% endfor
         }
-        ${put("means", "s * C + c", "guess + rest / n", v)}
-        ${put("squared", "s * C + c", "squares - rest * (rest / n)", v)}\
+        const ${vector(v)} ${", ".join(f"guess{u} = sum{u} / n" for u in us)};
+        for (index_t r = first; r < last; ++r) {
+% for u in us:
+            const ${vector(v)} d${u} = ${load("x", f"r * C + c + {u}", v)} - guess${u};
+            rest${u} += d${u};
+            squares${u} += d${u} * d${u};
+% endfor
+        }
+% for u in us:
+        ${put("means", f"s * C + c + {u}", f"guess{u} + rest{u} / n", v)}
+        ${put("squared", f"s * C + c + {u}", f"squares{u} - rest{u} * (rest{u} / n)", v)}
+% endfor
 </%call>
 }
 </%def>
@@ -318,15 +196,19 @@ __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void sums(__global const real *restrict g, __global const real *restrict x, ${", ".join(f"__global const acc *restrict {m}s" for m in moments)},
           __global acc *restrict projections, ${"__global acc *restrict totals, " if centred else ""}${", ".join(SIZES)})
 {
-<%call expr="side_by_side()" args="v">\
-        ${vector(v)} projected = 0, total = 0;
+<%call expr="side_by_side()" args="v, us">\
+        ${vector(v)} ${", ".join(f"projected{u} = 0, total{u} = 0" for u in us)};
         for (index_t r = first; r < last; ++r) {
-            const ${vector(v)} here = ${load("g", "r * C + c", v)};
-            projected += here * ((${load("x", "r * C + c", v)}${f" - {moment('mean', v)}" if centred else ""}) * ${moment("inverse", v)});
-            total += here;
+% for u in us:
+            const ${vector(v)} here${u} = ${load("g", f"r * C + c + {u}", v)};
+            projected${u} += here${u} * ((${load("x", f"r * C + c + {u}", v)}${f" - {moment('mean', u, v)}" if centred else ""}) * ${moment("inverse", u, v)});
+            total${u} += here${u};
+% endfor
         }
-        ${put("projections", "s * C + c", "projected", v)}
-        ${put("totals", "s * C + c", "total", v) if centred else ""}\
+% for u in us:
+        ${put("projections", f"s * C + c + {u}", f"projected{u}", v)}
+        ${put("totals", f"s * C + c + {u}", f"total{u}", v) if centred else ""}
+% endfor
 </%call>
 }
 </%def>
@@ -378,7 +260,21 @@ void add(${", ".join(f"__global const acc *restrict {n}_of" for n in names)}, ${
 {
 ${reduce.scratch("scratch", "acc", WG)}
     const index_t top = min(((index_t)get_group_id(0) + 1) * chunk, C);
-    for (index_t c = (index_t)get_group_id(0) * chunk; c < top; ++c) {
+    index_t c = (index_t)get_group_id(0) * chunk;
+% if V > 1:
+    for (; c + ${V} <= top; c += ${V}) {
+        ${base}${V} ${", ".join(f"{n} = 0" for n in names)};
+        for (index_t s = 0; s < slices; ++s) {
+% for n in names:
+            ${n} += vload${V}(0, ${n}_of + (s * C + c));
+% endfor
+        }
+% for n in names:
+        vstore${V}(${n}, 0, ${n}_out + c);
+% endfor
+    }
+% endif
+    for (; c < top; ++c) {
         acc ${", ".join(f"{n} = 0" for n in names)};
         for (index_t s = get_local_id(0); s < slices; s += ${WG}) {
 % for n in names:

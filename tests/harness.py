@@ -1,5 +1,6 @@
 """How an op is checked. Kept apart from the tests so that it can itself be tested (test_harness.py)."""
 
+import contextlib
 import functools
 import importlib.util
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 import clnn
 from clnn import ops
+from clnn.backends.opencl.algorithms import algorithm
 from clnn.dtypes import dtype
 from samples import Sample, T
 
@@ -198,12 +200,23 @@ def check_against_torch(sample: Sample, fn: Any = None) -> None:
     compare(run_clnn(sample, "cpu", fn), run_torch(sample), sample, "reference against torch")
 
 
-def check_against_reference(
-    sample: Sample, device: Any, fn: Any = None, algorithm: str | None = None
-) -> None:
+def check_against_reference(sample: Sample, device: Any, fn: Any = None) -> None:
     want = run_clnn(sample, "cpu", fn) if fn else run_reference(Key(sample))
     who = f"{device} against reference"
-    compare(run_clnn(sample, device, fn), want, sample, who, of_largest(sample.family, algorithm))
+    compare(run_clnn(sample, device, fn), want, sample, who, of_largest(sample.family, None))
+
+
+def check_algorithm(sample: Sample, device: Any, name: str) -> bool:
+    """Compare `name` with the reference; False where it does not apply, and another ran in its place."""
+    with contextlib.ExitStack() as stack:
+        table = algorithms_of(sample.family)
+        ops_with_it = [op for op, found in table.items() if name in {a.name for a in found}]
+        used = [stack.enter_context(algorithm(op, name, strict=False)) for op in ops_with_it]
+        got = run_clnn(sample, device)
+    if any(used):
+        who = f"{device} by {name} against reference"
+        compare(got, run_reference(Key(sample)), sample, who, of_largest(sample.family, name))
+    return any(used)
 
 
 def check_numeric_grad(

@@ -29,6 +29,18 @@ SAMPLES = [
     *[sample("matmul", T(*a), T(*b)) for a, b in BATCHES],
     sample("matmul", T(150, 140), T(140, 260), numeric_grad=False, atol=2e-4),
     sample("matmul", T(33, 1100), T(1100, 70), numeric_grad=False, atol=1e-3),
+    *[
+        sample("matmul", T(*a), T(*b), numeric_grad=False, atol=1e-3)
+        for a, b in [
+            ((1, 600), (600, 300)),
+            ((3, 1100), (1100, 70)),
+            ((300, 600), (600, 1)),
+            ((270, 300), (300, 3)),
+            ((70, 2100), (2100, 33)),
+            ((2, 300, 19), (2, 19, 40)),
+            ((2, 41, 300), (300, 18)),
+        ]
+    ],
     *[sample("matmul", T(2, 9, 21, dtype=d), T(21, 35, dtype=d)) for d in (*HALVES, "float64")],
     *[sample("matmul", T(3, 9, 21, dtype=d), T(3, 21, 35, dtype=d)) for d in (*HALVES, "float64")],
     *[sample("matmul", T(5, 7, dtype=d), T(7, 6, dtype=d)) for d in ("int32", "int64", "uint8")],
@@ -45,9 +57,18 @@ SAMPLES = [
     *[sample("linear", T(*x), T(6, 5), T(6)) for x in [(3, 5), (5,), (2, 3, 5), (0, 5), (1, 5)]],
     sample("linear", T(37, 100), T(70, 100), T(70)),
     sample("linear", T(2, 0), T(3, 0), T(3)),
+    sample("linear", T(1, 2100), T(50, 2100), T(50), numeric_grad=False, atol=1e-3),
+    sample("linear", T(6, 300), T(9, 300), T(9), numeric_grad=False, atol=2e-4),
     *[
         sample("linear", T(9, 33, dtype=d), T(40, 33, dtype=d), T(40, dtype=d))
         for d in (*HALVES, "float64")
+    ],
+    *[
+        sample(
+            "linear", T(m, 900, dtype=d), T(80, 900, dtype=d), T(80, dtype=d), numeric_grad=False
+        )
+        for d in (*HALVES, "float64")
+        for m in (1, 3)
     ],
     *[sample("dot", T(n), T(n)) for n in (0, 1, 7, 1000)],
     sample("dot", T(5, dtype="int32"), T(5, dtype="int32")),

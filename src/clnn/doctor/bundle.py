@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.opencl.runtime import BUILD_OPTIONS
+from ..backends.opencl.program_store import OPTIONS
 from ..errors import SettingError
 from .report import Evidence, Report
 
@@ -71,7 +71,7 @@ def _files(scrub: Scrubber, evidence: Evidence) -> Iterator[tuple[str, bytes]]:
         numbered = source.startswith("   1  ")
         text = _NUMBER.sub("", source) if numbered else source
         yield f"{k:02}-{_slug(name)}.cl", text.encode()
-    yield "options.txt", (" ".join(BUILD_OPTIONS) + "\n").encode()
+    yield "options.txt", (" ".join(OPTIONS) + "\n").encode()
     for name in ("inputs", "expected", "got"):
         if arrays := getattr(evidence, name):
             yield f"{name}.npz", _npz(arrays)

@@ -8,7 +8,7 @@ import numpy as np
 import pyopencl as cl
 
 from ..backends.opencl.program import render
-from ..backends.opencl.runtime import BUILD_OPTIONS
+from ..backends.opencl.program_store import OPTIONS
 from ..errors import DeviceError, KernelBuildError
 
 DEFINES: dict[str, Any] = {
@@ -23,7 +23,7 @@ def doubled_through_an_image(rt: Any) -> None:
     source = render("capability", {**DEFINES, "job": "image", "wide": False, "device": rt.info})
     pixels = np.arange(_ROWS * _COLUMNS * 4, dtype=np.float32).reshape(_ROWS, _COLUMNS, 4)
     try:
-        program = cl.Program(rt.context, source).build(options=list(BUILD_OPTIONS))
+        program = cl.Program(rt.context, source).build(options=list(OPTIONS))
     except cl.Error as error:
         raise KernelBuildError(str(error), source=source, log=str(error)) from error
     kind = cl.ImageFormat(cl.channel_order.RGBA, cl.channel_type.FLOAT)

@@ -72,7 +72,7 @@ class _Look:
     def _caught(self, look: Callable[[], None]) -> Exception | None:
         try:
             look()
-        except (ClnnError, _WrongResultError, self.rt.driver_error) as error:
+        except (ClnnError, _WrongResultError) as error:
             return error
         return None
 

@@ -15,7 +15,7 @@ from .elementwise import add, cast, div, mul, pow, rsqrt, square
 from .movement import Ints, as_ints, narrow, operand, reshape
 from .pool import avg_pool2d
 from .reduce import mean, var_mean
-from .rules import before_activation, check_ending, check_floating, like_first
+from .rules import before_activation, check_ending, check_floating
 
 _EPSILON = {"float64": 2.0**-52}  # of rms_norm, when none is given: that of the accumulator
 _VIEW = "(N, C, *)"
@@ -278,19 +278,20 @@ def _affine_grads(
 def _rows_vjp(g: Any, outs: Any, x: Any, *params: Any, needs: Any, view: Shape, shape: Shape,
               affine: tuple[bool, bool], eps: float) -> Any:  # fmt: skip
     _, *moments = outs
-    gx = None
-    if needs[0]:
-        gx = apply(
-            ROW_NORM_GRAD,
-            g,
-            x,
-            *moments,
-            *params[: affine[0]],
-            view=view,
-            centred=len(moments) == 2,
-        )
-    sums = lambda: _sums(g, x, moments, view, per_row=True)  # noqa: E731
-    return (gx, *_affine_grads(params, needs[1:], affine, sums))
+    if not needs[0]:
+        sums = lambda: _sums(g, x, moments, view, per_row=True)  # noqa: E731
+        return (None, *_affine_grads(params, needs[1:], affine, sums))
+    wanted = any(needs[1:])
+    got = apply(ROW_NORM_GRAD, g, x, *moments, *params[: affine[0]], view=view, centred=len(moments) == 2,
+                sums=wanted)  # fmt: skip
+    gx, *sums_of = got if wanted else (got,)
+    return (gx, *_affine_grads(params, needs[1:], affine, lambda: [*sums_of, None][:2]))
+
+
+def _infer_row_grad(g: Spec, x: Spec, *more: Spec, view: Shape, centred: bool, sums: bool) -> Any:
+    """The gradient by x, and if `sums` per channel those of g * xhat and (if centred) of g."""
+    channel = Spec((view[1] * view[2],), accumulator(g.dtype))
+    return (g, *[channel] * (1 + centred)) if sums else g
 
 
 def _sums(g: Any, x: Any, moments: Any, view: Shape, per_row: bool) -> Any:
@@ -384,7 +385,7 @@ def _batch_eval_vjp(g: Any, outs: Any, x: Any, centre: Any, var: Any, *more: Any
     return (gx, None, None, *by_params, *[g] * residual)
 
 
-ROW_NORM_GRAD = Op("row_norm_grad", like_first)
+ROW_NORM_GRAD = Op("row_norm_grad", _infer_row_grad)
 BATCH_NORM_GRAD = Op("batch_norm_grad", _infer_batch_grad)
 CHANNEL_SUMS = Op("channel_sums", _infer_sums)
 LAYER_NORM = Op("layer_norm", _infer_rows("layer_norm"), _rows_vjp)

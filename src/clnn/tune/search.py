@@ -226,8 +226,6 @@ class _Search:
                 why = self._wrong(candidate)
         except ClnnError as error:
             why = str(error).splitlines()[0]
-        except self.rt.driver_error as error:
-            why = f"the driver refused it: {error}"
         if why is not None:
             self.rejected.append((candidate, why))
             return None

@@ -25,7 +25,7 @@ class OpenCL:
 
         self.rt = Runtime(info)
         self.impls = collect(__name__, __path__)
-        self.trust = None if reference is None else trust.start(self, reference)
+        self.trust = None if reference is None else trust.Trust(self, reference)
         if self.rt.tuning.mode == "auto" and tuning.automate is not None:
             tuning.automate(self)
 

@@ -62,7 +62,7 @@ _INPUT_GRAD = [
     Algorithm("winograd_2x2", winograd.applies, winograd.input_grad(2), default=winograd.few_tiles),
     Algorithm("winograd_4x4", winograd.applies, winograd.input_grad(4)),
     Algorithm("depthwise", depthwise.applies, depthwise.input_grad),
-    Algorithm("simd", conv_simd.applies, conv_simd.input_grad),
+    Algorithm("simd", conv_simd.applies, conv_simd.input_grad, conv_simd.tunables),
     Algorithm("tile", conv_tile.applies, conv_tile.input_grad, conv_tile.tunables, not_on_cpus),
     Algorithm("plain", always, conv_plain.input_grad),
 ]
@@ -71,7 +71,7 @@ ALGORITHMS = {
         Algorithm("winograd_2x2", winograd.applies, winograd.conv2d(2), default=winograd.few_tiles),
         Algorithm("winograd_4x4", winograd.applies, winograd.conv2d(4)),
         Algorithm("depthwise", depthwise.applies, depthwise.conv2d),
-        Algorithm("simd", conv_simd.applies, conv_simd.conv2d),
+        Algorithm("simd", conv_simd.applies, conv_simd.conv2d, conv_simd.tunables),
         Algorithm("tile", conv_tile.applies, conv_tile.conv2d, conv_tile.tunables, not_on_cpus),
         Algorithm("plain", always, conv_plain.conv2d),
     ],
@@ -83,7 +83,7 @@ ALGORITHMS = {
         ),
         Algorithm("winograd_4x4", winograd.applies, winograd.weight_grad(4)),
         Algorithm("depthwise", depthwise.applies, depthwise.weight_grad),
-        Algorithm("simd", conv_simd.applies, conv_simd.weight_grad),
+        Algorithm("simd", conv_simd.applies, conv_simd.weight_grad, conv_simd.tunables),
         Algorithm(
             "tile", conv_tile.applies, conv_tile.weight_grad, conv_tile.tunables, not_on_cpus
         ),

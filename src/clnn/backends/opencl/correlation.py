@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from math import gcd, prod
 from typing import Any, NamedTuple
 
-from ...dtypes import DType, int32, int64
-from ...shapes import Shape, Spec
+from ...dtypes import DType
+from ...shapes import Shape
 from .gemm import ceil_div
-from .runtime import WIDE, Buffer, Runtime
+from .runtime import WIDE, Buffer
 from .tuning import bucket
 
 _SLICE = 512  # pixels a slice of the weight gradient sums at least
@@ -67,10 +67,6 @@ class Problem(NamedTuple):
     def whole_lanes(self) -> bool:
         """Whether a group has channels enough to fill lanes and tiles with."""
         return self.groups == 1 or min(self.C, self.O) // self.groups >= 8
-
-    def table(self, rt: Runtime, n: int) -> Buffer:
-        """Memory for n offsets."""
-        return rt.empty(Spec((n,), int64 if self.wide else int32))
 
 
 class Window(NamedTuple):

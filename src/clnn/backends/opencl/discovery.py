@@ -16,6 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from .home import shelter, variable
+
 SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
 LOADER_VARIABLES = ("OCL_ICD_VENDORS", "OCL_ICD_FILENAMES", "OPENCL_VENDOR_PATH")
 NVIDIA_LIBRARY = "libnvidia-opencl.so.1"
@@ -83,24 +85,31 @@ def _search() -> tuple[DeviceInfo, ...]:
     global _loaded_in
     _notes.clear()
     try:
-        import pyopencl as cl
+        import pyopencl  # noqa: F401
     except ImportError as error:
         _notes.append(f"pyopencl cannot be imported ({error})")
         return ()
     _loaded_in = os.getpid()
+    with shelter():
+        return ranked(_listed())
+
+
+def _listed() -> list[list[DeviceInfo]]:
+    import pyopencl as cl
+
     try:
         with _loader_environment():
             platforms = cl.get_platforms()
     except cl.Error as error:
         _notes.append(f"the OpenCL loader finds no platform ({error})")
-        return ()
+        return []
     lists: list[list[DeviceInfo]] = []
     for each in platforms:
         try:
             lists.append(list(_usable(each)))
         except (cl.Error, UnicodeDecodeError) as error:
             _notes.append(f"skipped {_text(each, 'name') or 'a platform'} ({error})")
-    return ranked(lists)
+    return lists
 
 
 def _usable(plat: Any) -> Iterator[DeviceInfo]:
@@ -220,24 +229,14 @@ def _loader_environment() -> Iterator[None]:
         # The loader reads the registry as well, so this adds and hides nothing.
         with suppress(OSError):
             os.add_dll_directory(str(Path(added[0]).parent))
-        with _variable("OCL_ICD_FILENAMES", os.pathsep.join(added)):
+        with variable("OCL_ICD_FILENAMES", os.pathsep.join(added)):
             yield
     else:
         with tempfile.TemporaryDirectory(prefix="clnn-icd-") as folder:
             for number, entry in enumerate([*icd_entries(_vendor_paths()), *added]):
                 Path(folder, f"{number:03}.icd").write_text(entry + "\n")
-            with _variable("OCL_ICD_VENDORS", folder):
+            with variable("OCL_ICD_VENDORS", folder):
                 yield
-
-
-@contextmanager
-def _variable(name: str, value: str) -> Iterator[None]:
-    # The loader reads it once; children must not inherit a folder that is about to go.
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        del os.environ[name]
 
 
 def _unlisted_drivers() -> list[str]:

@@ -110,6 +110,8 @@ def _fitting(info: DeviceInfo, kind: DType) -> Iterator[tuple[tuple[int, ...], f
         nbytes = 2 * (tm + tn + 8) * tk * (8 if kind is float64 else 4)
         items = tm // rm * (tn // rn)
         registers = rm * rn <= (32 if kind is float64 else 64)
+        if kind is float64 and "intel" in info.vendor.lower() and info.kind == "gpu":
+            registers = rm * rn * tk <= 128  # as few as half of what others have for a work-item
         if (
             registers
             and nbytes <= info.local_mem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from .. import implements
-from . import matmul_simd, matmul_skinny, matmul_tile
+from . import matmul_simd, matmul_skinny, matmul_thin, matmul_tile
 from .algorithms import Algorithm, always, choose, not_on_cpus
 from .elementwise import merge
 from .gemm import Epilogue, epilogue
@@ -50,7 +50,7 @@ def linear(
     if y.size == 0:
         return
     n, k = w.shape
-    p = Problem(y.size // n, n, k, 1, y.dtype, False, True, ())
+    p = Problem(y.size // n, n, k, 1, y.dtype, False, True, (), weight=True)
     _run("linear", rt, p, x, w, epilogue(operands, activation, residual), y)
 
 
@@ -66,6 +66,7 @@ def _plain(rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, y: Buff
 
 
 _ENGINES = [
+    Algorithm("thin", matmul_thin.applies, matmul_thin.thin),
     Algorithm("simd", matmul_simd.applies, matmul_simd.simd, matmul_simd.tunables),
     Algorithm(
         "skinny", matmul_skinny.applies, matmul_skinny.skinny, matmul_skinny.tunables, not_on_cpus

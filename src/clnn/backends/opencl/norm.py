@@ -16,6 +16,7 @@ from .runtime import Buffer, Runtime
 Run = Callable[..., None]
 
 _SLICE = 4096  # elements of a channel whose statistics one group takes: they stay in the first-level cache
+_SIDE = 4  # vectors of neighbouring channels that a work-item on a CPU takes at once
 _ITEM = 16384  # elements of the rows that a work-item on a CPU gets
 
 
@@ -50,23 +51,23 @@ def _run(rt: Runtime, op: str, run: Run, *args: Any) -> None:
 
 def _launch(rt: Runtime, engine: Engine, name: str, view: Shape, dtype: DType, grid: Shape, arrays: Sequence[Buffer],
             *numbers: float, group: Shape | None = None, centred: bool = True, param: DType | None = None,
-            weight: bool = False, bias: bool = False, columns: bool = False, per_row: bool = True,
-            running: bool = False) -> None:  # fmt: skip
+            weight: bool = False, bias: bool = False, columns: int = 0, per_row: bool = True,
+            running: bool = False, partial: bool = False) -> None:  # fmt: skip
     rt.launch("norm", name, grid, *arrays, *numbers, group=group or (engine.WG,), kernel=name, dtype=dtype.code,
               param=param and param.code, centred=centred, weight=weight, bias=bias, runs=view[3] > 1,
-              columns=columns, per_row=per_row, running=running, **engine._asdict())  # fmt: skip
+              columns=columns, per_row=per_row, running=running, partial=partial, **engine._asdict())  # fmt: skip
 
 
 # --- rows ---------------------------------------------------------------------------------------
 
 
 def _rows(rt: Runtime, engine: Engine, name: str, view: Shape, arrays: Sequence[Buffer], eps: float, centred: bool,
-          params: Sequence[Buffer], affine: tuple[bool, bool]) -> None:  # fmt: skip
+          params: Sequence[Buffer], affine: tuple[bool, bool], partial: bool = False) -> None:  # fmt: skip
     n, groups, channels, inner = view
     chunk = max(1, _ITEM // max(1, channels * inner)) if engine.V > 1 else 1
     _launch(rt, engine, name, view, arrays[0].dtype, (-(-n * groups // chunk) * engine.WG,), arrays,
             n * groups, chunk, groups, channels, inner, eps, centred=centred,
-            param=params[0].dtype if params else None, weight=affine[0], bias=affine[1])  # fmt: skip
+            param=params[0].dtype if params else None, weight=affine[0], bias=affine[1], partial=partial)  # fmt: skip
 
 
 def _row_norm(op: str, centred: bool = True) -> Callable[..., None]:
@@ -81,13 +82,48 @@ def _row_norm(op: str, centred: bool = True) -> Callable[..., None]:
 
 @implements("row_norm_grad")
 @planned
-def row_norm_grad(
-    rt: Runtime, g: Buffer, x: Buffer, *more: Buffer, view: Shape, centred: bool
-) -> None:
-    """The gradient by x of a row norm."""
-    weight = more[1 + centred : -1]
-    _run(rt, "row_norm_grad", _rows, "row_norm_grad", view, (g, x, *more), 0.0, centred, weight,
-         (bool(weight), False))  # fmt: skip
+def row_norm_grad(rt: Runtime, g: Buffer, x: Buffer, *more: Buffer, view: Shape, centred: bool,
+                  sums: bool) -> None:  # fmt: skip
+    """The gradient by x of a row norm, and if `sums` what channel_sums gives."""
+    at = len(more) - 1 - sums * (1 + centred)
+    moments, weight, outs = more[: 1 + centred], more[1 + centred : at], more[at:]
+    _run(rt, "row_norm_grad", _row_grads, view, g, x, moments, weight, outs)
+
+
+def _row_grads(rt: Runtime, engine: Engine, view: Shape, g: Buffer, x: Buffer, moments: Sequence[Buffer],
+               weight: Sequence[Buffer], outs: Sequence[Buffer]) -> None:  # fmt: skip
+    gx, *totals = outs
+    n, groups, channels, inner = view
+    # a work-item that takes a row channel by channel has the sums of each at hand
+    partial = bool(totals) and engine.V > 1 and inner > 1
+    parts = totals if n == 1 else [rt.empty(Spec((n, groups * channels), t.dtype)) for t in totals]
+    arrays = (g, x, *moments, *weight, gx, *(parts if partial else ()))
+    _rows(
+        rt,
+        engine,
+        "row_norm_grad",
+        view,
+        arrays,
+        0.0,
+        len(moments) == 2,
+        weight,
+        (bool(weight), False),
+        partial,
+    )
+    if totals and not partial:
+        sums(rt, engine, view, True, g, x, moments, totals)
+    elif totals and n != 1:
+        slices = Slices(view, 1, inner, 1)
+        join(
+            rt,
+            engine,
+            "add",
+            slices,
+            g.dtype,
+            (*parts, *totals),
+            slices.channels,
+            centred=len(totals) == 2,
+        )
 
 
 # --- channels -----------------------------------------------------------------------------------
@@ -131,8 +167,9 @@ def visit(rt: Runtime, engine: Engine, name: str, slices: Slices, dtype: DType, 
     """Something of every slice of every channel."""
     grid: Shape = (slices.channels * slices.per_channel * engine.WG,)
     group: Shape = (engine.WG,)
+    vectors = columns and (_SIDE if engine.V > 1 else 1)
     if columns:
-        blocks = -(-slices.channels // engine.V)
+        blocks = -(-slices.channels // (engine.V * vectors))
         grid, group = (-(-blocks // engine.WG) * engine.WG, slices.per_channel), (engine.WG, 1)
     _launch(
         rt,
@@ -144,7 +181,7 @@ def visit(rt: Runtime, engine: Engine, name: str, slices: Slices, dtype: DType, 
         arrays,
         *slices.sizes,
         group=group,
-        columns=columns,
+        columns=vectors,
         **how,
     )
 
@@ -153,7 +190,7 @@ def join(rt: Runtime, engine: Engine, name: str, slices: Slices, dtype: DType, a
          *numbers: float, **how: Any) -> None:  # fmt: skip
     """One of every channel, from its slices."""
     engine = engine._replace(WG=min(64, engine.WG))
-    chunk = 16 if engine.WG == 1 else 1
+    chunk = max(16, -(-slices.channels // (4 * rt.info.compute_units))) if engine.WG == 1 else 1
     grid = (-(-slices.channels // chunk) * engine.WG,)
     _launch(
         rt,

@@ -23,6 +23,7 @@ class Problem(NamedTuple):
     transpose_a: bool
     transpose_b: bool
     axes: tuple[tuple[int, int, int], ...]  # per merged batch axis: size, step in A, step in B
+    weight: bool = False  # whether B lives long, so that what is computed from it is worth keeping
 
     @property
     def sizes(self) -> Shape:

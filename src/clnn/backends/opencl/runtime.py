@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import warnings
@@ -15,11 +16,13 @@ import pyopencl as cl
 from pyopencl.tools import ImmediateAllocator, MemoryPool
 
 from ...dtypes import dtype
-from ...errors import DeviceError, DTypeError, KernelBuildError, OutOfMemoryError
+from ...errors import DeviceError, DTypeError, KernelBuildError
 from ...shapes import Shape, Spec
 from .. import Launch
 from .discovery import DeviceInfo
+from .failure import meaning, of_memory, out_of_memory
 from .program import numbered, render, scalar_types
+from .program_store import Programs
 from .tuning import Tuning
 
 _SCALARS = {"int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
@@ -28,7 +31,6 @@ _SCALARS = {"int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.ui
 WIDE = 2**30
 # Work-groups along the second and third axis of a grid: NVIDIA's hardware takes no more.
 MOST_GROUPS = 65535
-BUILD_OPTIONS = ("-cl-std=CL1.2",)
 _FLUSH_EVERY = 32  # launches; a device may sit idle until it is told that work is waiting
 
 
@@ -80,20 +82,16 @@ class Repeated:
 class Runtime:
     """Opens a device once; everything it compiles or allocates dies with it."""
 
-    driver_error: type[Exception] = cl.Error  # what a call raises that the driver refuses
-
     def __init__(self, info: DeviceInfo) -> None:
         """Create the context and one in-order queue."""
         self.info = info
         self.context = cl.Context([info.handle])
         self.queue = cl.CommandQueue(self.context)
         self.pool = MemoryPool(ImmediateAllocator(self.queue))
-        self.lock = (
-            threading.RLock()
-        )  # kernel objects hold their arguments; re-entrant: __del__ may allocate
-        self.wg = (
-            1 if info.kind == "cpu" else min(256, info.max_group)
-        )  # work-group size of 1-D kernels
+        # kernel objects hold their arguments; re-entrant: __del__ may allocate
+        self.lock = threading.RLock()
+        # work-group size of 1-D kernels
+        self.wg = 1 if info.kind == "cpu" else min(256, info.max_group)
         self.compilations = 0
         self.poison = False  # tests fill fresh outputs with NaN, so an element nobody wrote is seen
         self.plans: dict[Hashable, Any] = {}  # what launchers remember (see plan.py)
@@ -105,9 +103,11 @@ class Runtime:
         self._kernels: dict[tuple[Any, ...], Any] = {}
         self._types: dict[Any, list[Any]] = {}  # NumPy's, of what a kernel takes besides memory
         self._programs: dict[Hashable, tuple[Any, str]] = {}
+        self._store = Programs(info)
         self._uploads: deque[tuple[Any, Any]] = deque()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
+        atexit.register(_leave, self)
 
     # --- memory -----------------------------------------------------------------------------
 
@@ -119,17 +119,21 @@ class Runtime:
             )
         nbytes = max(spec.nbytes, 4)
         if nbytes > self.info.max_alloc:
-            raise self._out_of_memory(nbytes, f"at most {self.info.max_alloc} bytes in one array")
+            limit = f"at most {self.info.max_alloc} bytes in one array"
+            raise out_of_memory(self, nbytes, limit)
         try:
             mem = self.pool.allocate(nbytes)
-        except (cl.MemoryError, cl.RuntimeError) as exc:
-            self.empty_cache()
-            try:
-                mem = self.pool.allocate(nbytes)
-            except (cl.MemoryError, cl.RuntimeError):
-                raise self._out_of_memory(nbytes, "memory that is free") from exc
+        except cl.Error as exc:
+            mem = self._again("an array", exc, self.pool.allocate, nbytes, asked=nbytes)
         active = self.pool.active_bytes
         if active > self._peak:
+            if self.pool.managed_bytes > self.info.global_mem:
+                # drivers for processors grant more than there is, and end the process when it is used
+                self.empty_cache()
+                if active > self.info.global_mem:
+                    mem.release()
+                    self.empty_cache()
+                    raise out_of_memory(self, nbytes, "memory that is free")
             self._peak = active
         if self.poison:
             cl.enqueue_fill_buffer(
@@ -137,14 +141,19 @@ class Runtime:
             )
         return Buffer(mem, spec)
 
-    def _out_of_memory(self, asked: int, expected: str) -> OutOfMemoryError:
-        held = int(self.pool.active_bytes)
-        free = max(0, self.info.global_mem - int(self.pool.managed_bytes))
-        return OutOfMemoryError(
-            f"{self.info.name}: expected {expected}, got a request for {asked} bytes with {held} held by tensors "
-            f"and about {free} free; use a smaller batch, or clnn.empty_cache()",
-            asked, held, free,
-        )  # fmt: skip
+    def _again(self, what: str, error: cl.Error, call: Any, *args: Any, asked: int = 0) -> Any:
+        """What the driver gives at the second try, when what failed may have been for lack of memory.
+
+        Many drivers find memory for a buffer when a kernel first uses it, so launches come here too.
+        """
+        if of_memory(error):
+            try:
+                self.queue.finish()
+                self.empty_cache()
+                return call(*args)
+            except cl.Error as exc:
+                error = exc
+        raise meaning(self, what, error, asked) from error
 
     def memory_stats(self) -> dict[str, int]:
         """Bytes: allocated (in use), reserved (held from the device), peak (most ever allocated)."""
@@ -167,7 +176,10 @@ class Runtime:
         if host.size:
             with self.lock:
                 raw = host.reshape(-1).view(np.uint8)
-                event = cl.enqueue_copy(self.queue, out.mem, raw, is_blocking=False)
+                try:
+                    event = cl.enqueue_copy(self.queue, out.mem, raw, is_blocking=False)
+                except cl.Error as exc:
+                    event = self._again("a copy", exc, cl.enqueue_copy, self.queue, out.mem, raw)
                 self._uploads.append(
                     (event, raw)
                 )  # an event that dies early would wait for its copy
@@ -182,13 +194,22 @@ class Runtime:
         if host.size:
             with self.lock:
                 self._pending = 0
-                cl.enqueue_copy(self.queue, host.reshape(-1).view(np.uint8), array.mem)
+                raw = host.reshape(-1).view(np.uint8)
+                try:
+                    cl.enqueue_copy(self.queue, raw, array.mem)
+                except cl.Error as exc:
+                    self._again("a copy", exc, cl.enqueue_copy, self.queue, raw, array.mem)
         return host
 
     def finish(self) -> None:
         """Wait until the queue is empty."""
-        self.queue.finish()
-        self._uploads.clear()
+        with self.lock:
+            try:
+                self.queue.finish()
+            except cl.Error as exc:
+                raise meaning(self, "queued work", exc) from exc
+            finally:
+                self._uploads.clear()
 
     # --- kernels ----------------------------------------------------------------------------
 
@@ -243,7 +264,12 @@ class Runtime:
     def enqueue(self, kernel: Any, grid: Shape, group: Shape | None, flat: list[Any]) -> None:
         """Enqueue a kernel object with raw arguments; for launchers that keep their own kernel."""
         with self.lock:
-            self._enqueued(kernel, kernel(self.queue, grid, group, *flat))
+            try:
+                event = kernel(self.queue, grid, group, *flat)
+            except cl.Error as exc:
+                call = (self.queue, grid, group, *flat)
+                event = self._again(kernel.function_name, exc, kernel, *call)
+            self._enqueued(kernel, event)
 
     def repeated(
         self, kernel: Any, grid: Shape, group: Shape | None, args: Sequence[Any]
@@ -257,7 +283,11 @@ class Runtime:
         with self.lock:
             for k, mem in zip(launch.at, mems, strict=True):
                 own.set_arg(k, mem)
-            event = cl.enqueue_nd_range_kernel(self.queue, own, launch.grid, launch.group)
+            call = (self.queue, own, launch.grid, launch.group)
+            try:
+                event = cl.enqueue_nd_range_kernel(*call)
+            except cl.Error as exc:
+                event = self._again(own.function_name, exc, cl.enqueue_nd_range_kernel, *call)
             self._enqueued(launch.kernel, event)
 
     def _enqueued(self, kernel: Any, event: Any) -> None:
@@ -266,7 +296,10 @@ class Runtime:
         self._pending += 1
         if self._pending >= _FLUSH_EVERY:
             self._pending = 0
-            self.queue.flush()
+            try:
+                self.queue.flush()
+            except cl.Error as exc:
+                raise meaning(self, "queued work", exc) from exc
 
     @contextmanager
     def profiling(self) -> Iterator[list[Launch]]:
@@ -315,7 +348,10 @@ class Runtime:
         if key not in self._programs:
             self._programs[key] = self._compile(family, name, defines)
         program, source = self._programs[key]
-        kernel = cl.Kernel(program, name)
+        try:
+            kernel = cl.Kernel(program, name)
+        except cl.Error as exc:
+            raise meaning(self, f"{family}.cl.mako: {name}", exc) from exc
         types = self._types[kernel] = [t and _SCALARS[t] for t in scalar_types(source, name)]
         kernel.set_scalar_arg_dtypes(types)
         return kernel
@@ -327,7 +363,7 @@ class Runtime:
         try:
             with warnings.catch_warnings():  # remarks on code that did compile; errors carry a log
                 warnings.simplefilter("ignore", cl.CompilerWarning)
-                program = cl.Program(self.context, source).build(options=list(BUILD_OPTIONS))
+                program = self._store.build(self.context, source)
         except cl.Error as exc:
             raise KernelBuildError(
                 f"{family}.cl.mako: {name} did not compile on {self.info.name} with {defines}\n{exc}",
@@ -339,6 +375,12 @@ class Runtime:
     def _forked(self) -> None:
         self.lock = threading.RLock()
         self.__class__ = _Forked
+
+
+def _leave(rt: Runtime) -> None:
+    """Keep daemon threads out of the driver: one that is in it when Python ends takes the process down."""
+    if type(rt) is not _Forked:
+        rt.lock.acquire(timeout=5)
 
 
 def _label(family: str, name: str, *defines: tuple[str, Any]) -> str:

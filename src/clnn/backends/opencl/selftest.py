@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ClnnError
+from ...errors import ClnnError, DeviceError, OutOfMemoryError
 from ...op import OPS
 from ...shapes import Shape, Spec
 from .. import Backend
@@ -25,6 +25,8 @@ _LARGEST = (
     2**18
 )  # elements of what is compared as it is, where there is no smaller call of its kind
 _SPREADS = ("winograd",)  # algorithms that may turn more of a tile into NaN than the reference does
+# Ops in which the zeros around an image meet infinity: NaN in the reference, and nothing where they are skipped.
+_SKIPS = ("conv2d_weight_grad",)
 
 
 class SelfTest:
@@ -63,13 +65,18 @@ class SelfTest:
                     op, [self.backend.upload(a) for a in host], outs, settings
                 )
                 results = [self.backend.download(a) for a in arrays]
+            except OutOfMemoryError:
+                return None  # which says nothing of the algorithm
+            except DeviceError:
+                raise  # neither does a device that is gone
             except ClnnError as error:
                 return str(error).splitlines()[0]
         if way[0] not in used:
             return None
         wanted = self.reference.run(op, host, outs, settings)
         for got, want in zip(results, wanted, strict=True):
-            why = _difference(got, want, spreads=way[1].startswith(_SPREADS))
+            spreads, skips = way[1].startswith(_SPREADS), way[0] in _SKIPS
+            why = _difference(got, want, spreads=spreads, skips=skips)
             if why:
                 shapes = ", ".join(str(s.shape) for s in specs)
                 return f"{why} on operands of shape {shapes}" + " with NaN and infinity" * hostile
@@ -78,8 +85,8 @@ class SelfTest:
 
 def calls(op: str, specs: list[Spec], settings: dict[str, Any]) -> Iterator[Call]:
     """Small calls of this kind, and the call itself where it is small."""
-    if not all(s.dtype.is_floating_point for s in specs):
-        return  # indices and classes: random ones would be none
+    if op in _BOUND or not all(s.size and s.dtype.is_floating_point for s in specs):
+        return  # no numbers to compare, or operands that cannot be made up: random indices would be none
     shrink = _SHRINK.get(op, _by_size if op in _BY_SIZE else None)
     if shrink is not None:
         yield shrink(op, specs, settings)
@@ -151,6 +158,9 @@ _SHRINK: dict[str, Callable[[str, list[Spec], dict[str, Any]], Call]] = {
     ),
     **dict.fromkeys(_POOLS, _planes),
 }
+_BOUND = frozenset(
+    ("row_norm_grad",)
+)  # its moments belong to its rows: with others, sums cancel to nothing
 _BY_SIZE = frozenset((
     "matmul", "linear", "permute", "cumsum", "softmax", "log_softmax", "softmax_grad",
     "log_softmax_grad", "sum", "mean", "amax", "amin", "norm", "var", "std", "logsumexp", "max", "min",
@@ -158,18 +168,19 @@ _BY_SIZE = frozenset((
 ))  # fmt: skip
 
 
-def _difference(got: Any, want: Any, *, spreads: bool) -> str:
+def _difference(got: Any, want: Any, *, spreads: bool, skips: bool) -> str:
     """What is wrong with `got`, or nothing."""
     if want.dtype.name not in TOLERANCE:
         return "" if np.array_equal(got, want) else "other integers than the reference's"
     allowed = TOLERANCE[want.dtype.name]
     got, want = got.astype(np.float64), want.astype(np.float64)
-    finite = np.isfinite(want)
-    if not spreads and not np.array_equal(np.isnan(got), np.isnan(want)):
-        return "NaN in other places than the reference's"
-    if spreads and np.isfinite(got[~finite]).any():
+    # past an overflow it is a matter of order whether infinity or NaN comes out
+    finite, there = np.isfinite(want), np.isfinite(got)
+    if not spreads and (finite & ~there).any():
+        return "NaN or infinity where the reference has none"
+    if not skips and (there & ~finite).any():
         return "finite values where the reference has none"
-    compared = finite & np.isfinite(got) if spreads else finite
+    compared = finite & there
     if not compared.any():
         return ""
     scale = float(np.abs(want[compared]).max()) or 1.0

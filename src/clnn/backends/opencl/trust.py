@@ -41,8 +41,9 @@ class Trust:
     """The judge of one device. A variant that fails is quarantined: warned about once, remembered, never chosen."""
 
     def __init__(self, backend: OpenCL, reference: Callable[[], Backend]) -> None:
-        """Reads what earlier processes found, unless CLNN_SELFTEST=always."""
+        """Reads what earlier processes found, if CLNN_SELFTEST=first-use; with off nothing is compared."""
         self.backend, self.reference, self.info = backend, reference, backend.rt.info
+        self.compares = mode() != "off"
         self.verdicts = Verdicts(self.info, keep=mode() == "first-use")
         families = {f"{__package__}.{table.family}" for table in tuning.tables().values()}
         # every op of a family that has a choice somewhere: one op may run by the algorithms of another
@@ -101,7 +102,7 @@ class Trust:
         if error is not None:
             return [(chosen[-1], str(error).splitlines()[-1])]
         specs = [a.spec for a in inputs if hasattr(a, "spec")]
-        if len(specs) != len(inputs):
+        if not self.compares or len(specs) != len(inputs):
             return []
         failed = []
         for variant in dict.fromkeys(chosen):
@@ -121,8 +122,3 @@ class Trust:
                 f"{variant} is not used on {self.info.name} (driver {self.info.driver}): {why}",
                 RuntimeWarning, stacklevel=2,
             )  # fmt: skip
-
-
-def start(backend: OpenCL, reference: Callable[[], Backend]) -> Trust | None:
-    """The judge for `backend`, unless CLNN_SELFTEST=off."""
-    return None if mode() == "off" else Trust(backend, reference)

@@ -57,7 +57,7 @@ class Verdicts:
             return
         try:
             proven, failed = _unpack(json.loads(self.path.read_text("utf-8")), self.facts)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         except (OSError, ValueError, RecursionError) as error:
             warnings.warn(f"trust: {self.path} is not used: {error}", RuntimeWarning, stacklevel=2)

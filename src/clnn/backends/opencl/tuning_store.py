@@ -24,7 +24,7 @@ from .discovery import DeviceInfo
 FORMAT, VERSION = "clnn tuning", 1  # the version also counts what the tuner means by its numbers
 _FACTS = ("platform", "platform_version", "vendor", "name", "driver", "kind", "compute_units", "max_group",
           "local_mem")  # fmt: skip
-_STALE = 10.0  # seconds after which a lock belongs to a process that died
+_PATIENCE = 10.0  # seconds; nobody writes for longer
 
 Hash = Callable[[str], str]
 
@@ -69,8 +69,13 @@ def facts(info: DeviceInfo) -> dict[str, Any]:
 
 
 def folder() -> Path:
-    """Where the user's caches lie."""
-    return Path(user_cache_dir("clnn", appauthor=False))
+    """Where the user's caches lie; for a user without a home, where nothing can be written."""
+    nowhere = Path(os.devnull, "clnn")
+    try:
+        path = Path(user_cache_dir("clnn", appauthor=False))
+    except RuntimeError:  # newer versions do not answer with a "~" that nobody has expanded
+        return nowhere
+    return path if path.is_absolute() else nowhere
 
 
 def device_file(kind: str, info: DeviceInfo) -> Path:
@@ -95,7 +100,7 @@ class Store:
         """
         try:
             text = self.path.read_text("utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except (OSError, UnicodeDecodeError) as error:
             _warn(self.path, str(error))
@@ -192,35 +197,86 @@ def unpack(
     return held, damaged
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file so that at any moment it holds the old text or the new."""
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Replace a file so that at any moment it holds the old content or the new; raises OSError as `open` does."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(draft, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(draft, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+    _sweep(path)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what writers of this file have left that died in the middle."""
+    for draft in path.parent.glob(f".{path.name}.*.tmp"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _PATIENCE:
+                draft.unlink()
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """One writer at a time, of all processes; a file does it on every system and file system."""
-    while True:
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
-            break
-        except FileExistsError:
-            with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > _STALE:
-                    path.unlink()
-            time.sleep(0.01)
+    """One writer at a time, of all processes and threads; a lock dies with its process.
+
+    Raises TimeoutError, an OSError, when another has held it for long.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while (held := _try_lock(path)) is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"{path} has been locked for {_PATIENCE:.0f} seconds by another process"
+            )
+        time.sleep(0.01)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # Windows removes no file that is open
+            path.unlink()
+        _unlock(held)
+        os.close(held)
+
+
+def _try_lock(path: Path) -> int | None:
+    """A descriptor that holds the lock, or None while another does."""
+    held = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        _lock(held)
+        # who had it before may have removed the file: then this is a lock on nothing
+        if os.path.samestat(os.fstat(held), os.stat(path)):
+            return held
+    except (BlockingIOError, PermissionError, FileNotFoundError):
+        pass
+    except OSError:
+        return held  # a file system without locks: files are replaced whole, an update may be lost
+    os.close(held)
+    return None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(held: int) -> None:
+        msvcrt.locking(held, msvcrt.LK_NBLCK, 1)
+
+    def _unlock(held: int) -> None:
+        with suppress(OSError):
+            msvcrt.locking(held, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(held: int) -> None:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(held: int) -> None:
+        with suppress(OSError):
+            fcntl.flock(held, fcntl.LOCK_UN)  # a fork since then has the descriptor too
 
 
 def _warn(path: Path, why: str) -> None:

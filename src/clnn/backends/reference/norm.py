@@ -58,8 +58,8 @@ def rms_norm(
 
 
 @implements("row_norm_grad")
-def row_norm_grad(g: Any, x: Any, *more: Any, view: Shape, centred: bool) -> Any:
-    """What is left of g * weight without its projections on the ones (if centred) and on xhat."""
+def row_norm_grad(g: Any, x: Any, *more: Any, view: Shape, centred: bool, sums: bool) -> Any:
+    """What is left of g * weight without its projections on the ones (if centred) and on xhat; channel_sums."""
     *moments, inverse = (m.reshape(view[0], view[1], 1, 1) for m in more[: 1 + centred])
     xhat = (_wide(x).reshape(view) - (moments[0] if centred else 0)) * inverse
     weight = more[1 + centred :]
@@ -68,7 +68,11 @@ def row_norm_grad(g: Any, x: Any, *more: Any, view: Shape, centred: bool) -> Any
     gx = gw - xhat * ((gw * xhat).sum(axis=(2, 3), keepdims=True) / n)
     if centred:
         gx = gx - gw.sum(axis=(2, 3), keepdims=True) / n
-    return (gx * inverse).astype(g.dtype).reshape(g.shape)
+    gx = (gx * inverse).astype(g.dtype).reshape(g.shape)
+    if not sums:
+        return gx
+    by_channel = channel_sums(g, x, *more[: 1 + centred], view=view, per_row=True)
+    return (gx, *by_channel) if centred else (gx, by_channel)
 
 
 @implements("channel_sums")

@@ -1,0 +1,95 @@
+"""The user's cache of compiled programs: one file each, and none reaches the driver unchecked."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import warnings
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyopencl as cl
+from pyopencl.characterize import has_src_build_cache
+
+from .discovery import DeviceInfo
+from .tuning_store import facts, folder, write_whole
+
+OPTIONS = ("-cl-std=CL1.2",)
+# pyopencl's own caches fail where the home is full or read-only, and run what they unpickle from it
+cl._PYOPENCL_NO_CACHE = True
+_MAGIC = b"clnn program 1\n"
+
+
+class Programs:
+    """Compiles for one device, or takes what an earlier process has compiled.
+
+    A driver may crash on a damaged binary, so each carries a hash of itself. What cannot be read is compiled
+    again; what cannot be written is compiled by every process. Drivers that keep their binaries do it alone.
+    """
+
+    def __init__(self, info: DeviceInfo) -> None:
+        """Touches nothing."""
+        self.info = info
+        self.folder: Path | None = (
+            None if has_src_build_cache(info.handle) else folder() / "kernels"
+        )
+
+    def build(self, context: Any, source: str) -> Any:
+        """The program; raises cl.Error as the driver does when the source does not compile."""
+        path = self.path(source)
+        program = None if path is None else self._kept(context, path)
+        if program is None:
+            program = cl.Program(context, source).build(options=list(OPTIONS))
+            if path is not None:
+                self._keep(program, path)
+        return program
+
+    def path(self, source: str) -> Path | None:
+        """Where the program would lie, if programs for this device are kept here."""
+        if self.folder is None:
+            return None
+        here = _processor() if self.info.kind == "cpu" else ""
+        key = json.dumps([facts(self.info), OPTIONS, here, source], sort_keys=True)
+        return self.folder / f"{sha256(key.encode()).hexdigest()[:32]}.bin"
+
+    def _kept(self, context: Any, path: Path) -> Any:
+        try:
+            found = path.read_bytes()
+        except OSError:
+            return None
+        head, binary = found[: len(_MAGIC) + 32], found[len(_MAGIC) + 32 :]
+        if head != _head(path, binary):
+            return None
+        try:
+            return cl.Program(context, [self.info.handle], [binary]).build(options=list(OPTIONS))
+        except cl.Error:  # a driver that has changed under the same name
+            return None
+
+    def _keep(self, program: Any, path: Path) -> None:
+        (binary,) = program.get_info(cl.program_info.BINARIES)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, _head(path, binary) + binary)
+        except OSError as error:
+            self.folder = None
+            warnings.warn(f"kernels: compiled ones are kept for this process only: {error}", RuntimeWarning,
+                          stacklevel=2)  # fmt: skip
+
+
+def _head(path: Path, binary: bytes) -> bytes:
+    """What a file begins with: its name is part of it, so that one renamed is none."""
+    return _MAGIC + sha256(path.name.encode() + binary).digest()
+
+
+@cache
+def _processor() -> str:
+    """What tells processors of one name apart, for homes that several machines share."""
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+    except OSError:
+        return f"{platform.machine()} {os.environ.get('PROCESSOR_IDENTIFIER', '')}"
+    return "\n".join(sorted(set(re.findall(r"(?m)^(?:model name|flags|Features)\s*:.*$", text))))

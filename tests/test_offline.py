@@ -1,0 +1,244 @@
+"""What compilers say of kernels for GPUs that are not here: reading it, the arithmetic, and that faults are seen."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import clnn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+from offline import report, tools
+from offline.compilers import Built, parse_amdgpu, parse_intel, parse_ptxas
+from offline.results import Answers, judge
+from offline.targets import TARGETS, Use, occupancy
+from offline.variants import Variant, collect
+
+PTXAS = """\
+ptxas info    : 0 bytes gmem
+ptxas info    : Compiling entry function 'small' for 'sm_80'
+ptxas info    : Function properties for small
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 21 registers, used 1 barriers, 256 bytes smem, 372 bytes cmem[0]
+ptxas info    : Compile time = 5.873 ms
+ptxas info    : Compiling entry function 'large' for 'sm_80'
+ptxas info    : Function properties for large
+    72 bytes stack frame, 64 bytes spill stores, 60 bytes spill loads
+ptxas info    : Used 255 registers, used 0 barriers, 368 bytes cmem[0]
+"""
+AMDGPU = """\
+kernel.cl:1:1: remark: Function Name: large [-Rpass-analysis=kernel-resource-usage]
+    1 | __kernel __attribute__((reqd_work_group_size(64,1,1))) void large(__global const float* x, __global float* y){
+      | ^
+kernel.cl:1:1: remark:     SGPRs: 15 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:1:1: remark:     VGPRs: 254 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:1:1: remark:     AGPRs: 4 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:1:1: remark:     ScratchSize [bytes/lane]: 12 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:1:1: remark:     Dynamic Stack: False [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:1:1: remark:     Occupancy [waves/SIMD]: 1 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:1:1: remark:     SGPRs Spill: 0 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:1:1: remark:     VGPRs Spill: 3 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:1:1: remark:     LDS Size [bytes/block]: 256 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:13:1: remark: Function Name: small [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:13:1: remark:     SGPRs: 14 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:13:1: remark:     VGPRs: 5 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:13:1: remark:     ScratchSize [bytes/lane]: 0 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:13:1: remark:     SGPRs Spill: 0 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:13:1: remark:     VGPRs Spill: 0 [-Rpass-analysis=kernel-resource-usage]
+kernel.cl:13:1: remark:     LDS Size [bytes/block]: 0 [-Rpass-analysis=kernel-resource-usage]
+"""
+INTEL = b"""\x7fELF\0---
+version:         '1.20'
+kernels:
+  - name:            small
+    execution_env:
+      grf_count:       128
+      simd_size:       32
+    payload_arguments:
+      - arg_type:        local_size
+        offset:          12
+        size:            12
+  - name:            large
+    user_attributes:
+      reqd_work_group_size: [ 64, 1, 1 ]
+    execution_env:
+      barrier_count:   1
+      grf_count:       128
+      simd_size:       8
+      slm_size:        256
+    per_thread_memory_buffers:
+      - type:            scratch
+        usage:           single_space
+        size:            32768
+kernels_misc_info:
+  - name:            small
+    args_info:
+      - index:           0
+        name:            x
+...
+\0"""
+SPILLED = "\nwarning: kernel large  compiled SIMD8 allocated 128 regs and spilled around 600\n\nBuild succeeded.\n"
+
+
+def test_what_ptxas_says():
+    assert parse_ptxas(PTXAS) == {
+        "small": Use(registers=21, spills=0, private=0, local=256),
+        "large": Use(registers=255, spills=64, private=72, local=0),
+    }
+
+
+def test_what_clang_says_of_amd():
+    assert parse_amdgpu(AMDGPU) == {
+        "large": Use(registers=260, spills=3, private=12, local=256, scalars=15),
+        "small": Use(registers=5, spills=0, private=0, local=0, scalars=14),
+    }
+
+
+def test_what_ocloc_says():
+    assert parse_intel(INTEL, SPILLED) == {
+        "small": Use(registers=128, spills=0, private=0, local=0, lanes=32, barriers=False),
+        "large": Use(registers=128, spills=600, private=4096, local=256, lanes=8),
+    }
+
+
+# vendors' own calculators and, for AMD, LLVM's remark on kernels without local memory
+@pytest.mark.parametrize(
+    ("target", "group", "use", "expected"),
+    [
+        ("sm_80", 256, Use(64, 0, 0, 0), 32 / 64),
+        ("sm_80", 256, Use(65, 0, 0, 0), 24 / 64),  # 72 are given out
+        ("sm_90", 256, Use(128, 0, 0, 16384), 16 / 64),
+        ("sm_90", 1024, Use(64, 0, 0, 0), 32 / 64),
+        ("sm_90", 1024, Use(128, 0, 0, 0), 0),  # 131072 registers, of 65536
+        ("sm_70", 128, Use(32, 0, 0, 49152), 8 / 64),  # two groups in 96 KB
+        ("sm_80", 128, Use(32, 0, 0, 49152), 12 / 64),  # three of 49 KB in 164 KB
+        ("sm_90", 32, Use(16, 0, 0, 0), 32 / 64),  # 32 groups at most
+        ("gfx906", 256, Use(24, 0, 0, 0), 1),
+        ("gfx906", 64, Use(84, 0, 0, 0), 3 / 10),
+        ("gfx906", 64, Use(24, 0, 0, 0, scalars=102), 7 / 10),
+        ("gfx906", 256, Use(24, 0, 0, 33792), 4 / 40),  # one group in 64 KB
+        ("gfx90a", 256, Use(128, 0, 0, 0), 4 / 8),
+        ("gfx1030", 256, Use(64, 0, 0, 0), 1),
+        ("gfx1030", 256, Use(67, 0, 0, 0), 12 / 16),  # 80 are given out
+        ("gfx1100", 256, Use(96, 0, 0, 0), 1),
+        ("gfx1100", 256, Use(97, 0, 0, 0), 12 / 16),
+        ("skl", 256, Use(128, 0, 0, 0, lanes=16), 48 / 56),  # three groups of 16 threads
+        ("tgllp", 64, Use(128, 0, 0, 20480, lanes=8), 32 / 112),  # 32 KB each of 128 KB
+        ("dg2", 256, Use(256, 0, 0, 0, lanes=16), 1 / 2),  # twice the registers, half the threads
+        ("pvc", 16, Use(128, 0, 0, 0, lanes=16, barriers=False), 1),
+    ],
+)  # fmt: skip
+def test_occupancy(target, group, use, expected):
+    assert occupancy(TARGETS[target].limits, use, group) == pytest.approx(expected)
+
+
+def product(device):
+    a = clnn.zeros(4096, 4096, device=device)
+    clnn.matmul(a, a)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_asked_for_follows_from_the_target(target):
+    variants, failures = collect(TARGETS[target], {"product": product})
+    assert not failures
+    (tile,) = [v for v in variants if v.family == "matmul"]
+    (groups,) = tile.kernels.values()
+    assert tile.defines["engine"] == "tile"
+    assert groups == {
+        tile.defines["TM"] // tile.defines["RM"] * (tile.defines["TN"] // tile.defines["RN"])
+    }
+    assert max(groups) <= TARGETS[target].facts["max_group"]
+    assert ("cl_khr_fp64" in tile.source) == TARGETS[target].facts["fp64"]
+
+
+def test_a_problem_that_fails_is_reported():
+    variants, failures = collect(
+        TARGETS["dg2"], {"doubles": lambda d: clnn.zeros(2, dtype="float64", device=d)}
+    )
+    assert not variants
+    assert len(failures) == 1
+    assert "float64" in failures[0]
+
+
+KERNEL = "__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void k(__global float *x, __global float *y, int n)"
+GOOD = f"{KERNEL} {{ y[get_global_id(0)] = x[n]; }}"
+MANY = range(300)  # more values at once than any of them has registers
+SPILLS = f"""{KERNEL} {{
+    {" ".join(f"const float v{i} = x[{i} * n];" for i in MANY)}
+    {" ".join(f"y[{i} * n] = v{i} * v{(7 * i + 1) % len(MANY)};" for i in MANY)}
+}}"""
+LOCAL = (
+    f"""{KERNEL} {{
+    __local float s[{{words}}];
+    for (int i = get_local_id(0); i < {{words}}; i += 64) s[i] = x[i];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    y[get_global_id(0)] = s[n] + s[n * 2 + 1];
+}}""".replace("{", "{{")
+    .replace("}", "}}")
+    .replace("{{{{words}}}}", "{words}")
+)
+
+
+def built(target, source, folder):
+    compilers = tools.find()
+    missing = compilers.missing([target.vendor])
+    if missing:
+        pytest.skip(f"missing: {missing}")
+    ((_, answer),) = Answers(compilers, folder).ask([target], source)
+    (row,) = judge(target, Variant("planted", {}, source, {"k": {64}}), answer)
+    return answer, row
+
+
+@pytest.mark.parametrize("name", ["sm_70", "sm_90", "gfx906", "gfx1100", "skl", "dg2"])
+def test_a_good_kernel_passes_and_is_remembered(name, tmp_path):
+    answer, row = built(TARGETS[name], GOOD, tmp_path)
+    assert not row.wrong
+    assert row.occupancy > 0
+    answers = Answers(tools.find(), tmp_path)
+    assert answers.known(TARGETS[name], GOOD) == answer
+    assert answers.known(TARGETS[name], GOOD + " ") is None
+    answers.path(TARGETS[name], GOOD).write_text("{")
+    assert answers.known(TARGETS[name], GOOD) is None
+
+
+@pytest.mark.parametrize("name", ["sm_90", "gfx1030", "dg2"])
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [
+        (GOOD.replace("x[n]", "x[n"), "error"),
+        (GOOD.replace("x[n]", "unknown(n)"), "unknown"),
+        (GOOD.replace(" k(", " other("), "no such kernel"),
+        (LOCAL.format(words=20000), "local"),
+    ],
+    ids=["syntax", "undeclared", "renamed", "local memory"],
+)
+def test_a_planted_fault_is_seen(name, source, word, tmp_path):
+    _, row = built(TARGETS[name], source, tmp_path)
+    assert word in row.wrong.lower()
+
+
+def test_a_planted_spill_is_seen(tmp_path):
+    _, row = built(TARGETS["sm_90"], SPILLS, tmp_path)
+    assert row.wrong.startswith("spills")
+
+
+def test_missing_compilers_are_named():
+    none = tools.Tools(None, Path("nowhere"), None, None, None)
+    assert list(none.missing(["Intel"])) == ["ocloc"]
+    assert list(none.missing(["AMD", "NVIDIA"])) == ["clang", "libclc", "ptxas"]
+    assert "Debian" in none.missing(["AMD"])["libclc"]
+
+
+def test_the_tables_show_what_is_wrong():
+    tile = {"engine": "tile", "TM": 64, "TN": 64, "TK": 8, "RM": 8, "RN": 4}
+    targets = [TARGETS["sm_90"], TARGETS["dg2"]]
+    good = Built(kernels={"matmul": Use(96, 0, 0, 8192)})
+    bad = Built(kernels={"matmul": Use(128, 40, 0, 8192, lanes=16)})
+    variant = Variant("matmul", tile, "", {"matmul": {128}})
+    rows = [*judge(targets[0], variant, good), *judge(targets[1], variant, bad)]
+    lines = report.markdown(rows, targets).splitlines()
+    assert lines[2] == "| matmul.matmul tile 64×64×8 by 8×4 | 1 | 8 KB | 96, 31% | 1× spills 40 |"
+    assert len(report.console(rows, targets).rows) == 1
+    assert json.dumps([row.wrong for row in rows]) == '["", "spills 40"]'
