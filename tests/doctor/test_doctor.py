@@ -12,7 +12,8 @@ import pytest
 
 import clnn
 from clnn import doctor
-from clnn.backends.opencl import OpenCL, runtime, trust_store, tuning_store
+from clnn.backends.opencl import OpenCL, algorithms, runtime, trust_store, tuning_store
+from clnn.backends.reference import Reference
 from clnn.cli import main
 from clnn.doctor import advice, bundle, caches, cases, families, probes, switches
 from clnn.doctor.report import Check, Evidence, Finding, Health, Probe, Report
@@ -203,6 +204,28 @@ def test_the_command_says_healthy(opencl_device, brief, capsys):
     assert "scan" in said
 
 
+def test_the_command_says_what_is_wrong(fresh, few, planted, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("CLNN_SELFTEST", "first-use")
+    monkeypatch.setattr(algorithms, "_judges", {})
+    monkeypatch.setitem(fresh.__dict__, "backend", OpenCL(fresh.info, reference=Reference))
+    engine, path = "simd" if fresh.info.kind == "cpu" else "plain", tmp_path / "found.zip"
+    planted(off_by_one, engine=engine)
+    assert main(["doctor", "--device", fresh.name, "--json", "--bundle", str(path)]) == 1
+    found = json.loads(capsys.readouterr().out)
+    (device,) = found["devices"]
+    assert f"matmul.{engine}" in {c["way"] for c in device["families"]["matmul"]["failed"]}
+    assert device["families"]["softmax"]["ok"]
+    assert "off by" in device["quarantined"][f"matmul.{engine}.float32"]
+    problems = [f["text"] for f in found["findings"] if f["level"] == "problem"]
+    assert any("is quarantined: " in text for text in problems)
+    failed = sum(len(f["failed"]) for f in device["families"].values())
+    with zipfile.ZipFile(path) as archive:
+        assert len([n for n in archive.namelist() if n.endswith("check.json")]) == failed
+    # what the user sees at the next call: the verdict is kept, and so is said again until it is cleared
+    assert main(["doctor", "--clear"]) == 0
+    assert "trust: removed 1 entry" in capsys.readouterr().out
+
+
 def test_json(opencl_device, brief, capsys):
     assert main(["doctor", "--device", opencl_device, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -223,7 +246,13 @@ def test_json(opencl_device, brief, capsys):
     } <= set(device)
     assert device["families"]["scan"]["ok"]
     assert device["families"]["scan"]["failed"] == []
-    assert {c["name"] for c in found["caches"]} == {"tuning", "trust", "pyopencl", "pocl"}
+    assert {c["name"] for c in found["caches"]} == {
+        "tuning",
+        "trust",
+        "kernels",
+        "pyopencl",
+        "pocl",
+    }
 
 
 def test_the_reference_alone(brief, capsys):
@@ -249,7 +278,7 @@ RIGHT = json.dumps({"format": trust_store.FORMAT, "version": trust_store.VERSION
                     "proven": [["a", "b", "c"]], "failed": []})  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", caches.OWN)
+@pytest.mark.parametrize("kind", ["tuning", "trust"])
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "3", "{}", '{"format": "clnn trust", "version": 1}', "\0" * 9]
 )
@@ -260,6 +289,17 @@ def test_damage_is_seen(tmp_path, kind, text):
     (found,) = [c for c in caches.look() if c.name == kind]
     assert len(found.damaged) == 1
     assert found.damaged[0].startswith("card.json: ")
+
+
+def test_a_damaged_kernel_is_seen(fresh, tmp_path):
+    list(probes.probe(fresh.backend))
+    kept = sorted((tmp_path / "caches" / "clnn" / "kernels").glob("*.bin"))
+    (found,) = [c for c in caches.look() if c.name == "kernels"]
+    assert (found.damaged, found.entries) == ((), len(kept))
+    if kept:  # drivers with a cache of their own keep theirs
+        kept[0].write_bytes(kept[0].read_bytes()[:-1])
+        (found,) = [c for c in caches.look() if c.name == "kernels"]
+        assert [d.partition(":")[0] for d in found.damaged] == [kept[0].name]
 
 
 def test_what_is_right_is_no_damage(tmp_path):
@@ -279,7 +319,15 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     texts = [
         f for f in advice.findings(Report({}, caches=list(found.values()))) if f.level == "problem"
     ]
-    assert len([f for f in texts if "cannot be written" in f.text]) == 2
+    assert len([f for f in texts if "cannot be written" in f.text]) == 3
+
+
+def test_a_cache_that_cannot_be_written_is_no_health(tmp_path, capsys):
+    (tmp_path / "caches").write_text("")
+    assert main(["doctor", "--device", "cpu"]) == 1
+    assert "read-only" in capsys.readouterr().out
+    assert main(["doctor", "--clear", "--json"]) == 0
+    assert all(row["bytes"] == 0 for row in json.loads(capsys.readouterr().out)["removed"])
 
 
 @pytest.mark.skipif(
@@ -299,7 +347,8 @@ def test_clear_takes_only_what_comes_back(tmp_path):
     (outside / "work.json").write_text("mine")
     keep = [root / "clnn/trust/notes.txt", root / "pyopencl/notes.txt", root / "pocl/kcache/notes.txt",
             root / "other/x.json"]  # fmt: skip
-    gone = [root / "clnn/trust/card.json", root / "clnn/trust/card.lock", root / "clnn/tuning/.card.json.12.tmp",
+    gone = [root / "clnn/trust/card.json", root / "clnn/trust/card.lock", root / "clnn/kernels/0a.bin",
+            root / "clnn/tuning/.card.json.12.tmp",
             root / "pyopencl/pyopencl-compiler-cache-v2-py3/0a/binary", root / "pocl/kcache/AB/CD/program.bc",
             root / "pocl/kcache/tempfile_a1B2c3"]  # fmt: skip
     for path in keep + gone:
@@ -317,8 +366,8 @@ def test_clear_takes_only_what_comes_back(tmp_path):
 
 
 def test_nothing_to_look_at_or_clear():
-    assert [c.entries for c in caches.look()] == [0, 0, 0, 0]
-    assert [row[2:] for row in caches.clear()] == [(0, 0)] * 4
+    assert [c.entries for c in caches.look()] == [0] * 5
+    assert [row[2:] for row in caches.clear()] == [(0, 0)] * 5
 
 
 # --- switches -----------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def register(
     parser.add_argument("--json", action="store_true", help="print everything for machines")
     parser.add_argument(
         "--clear", action="store_true",
-        help="empty the caches of clnn, pyopencl and PoCL, say what went, and stop",
+        help="empty the caches of clnn and PoCL, and what pyopencl left, say what went, and stop",
     )  # fmt: skip
     parser.add_argument(
         "--bundle", type=Path, metavar="FILE.zip",
@@ -106,7 +106,13 @@ def _show(console: Console, report: Report) -> None:
     for c in report.caches:
         size = _bytes(c.size) if c.complete else f"> {_bytes(c.size)}"
         age = f"{c.newest:.1f} to {c.oldest:.1f} days ago" if c.entries else ""
-        state = f"{len(c.damaged)} damaged" if c.damaged else "ok" if c.writable else "read-only"
+        state = (
+            f"{len(c.damaged)} damaged"
+            if c.damaged
+            else "ok"
+            if c.writable
+            else "read-only or full"
+        )
         entries = f"{c.entries}" if c.complete else f"> {c.entries}"
         table.add_row(c.name, size, entries, age, state, c.path, style="" if state == "ok" else "red")  # fmt: skip
     _print(console, table)

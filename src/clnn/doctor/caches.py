@@ -14,13 +14,13 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from ..backends.opencl import trust_store, tuning, tuning_store
+from ..backends.opencl import home, program_store, trust_store, tuning, tuning_store
 from ..errors import FileFormatError
 from .report import Cache
 
 _BUDGET = 1.0  # seconds to look at the files of one cache
 _DAY = 86400.0
-OWN = ("tuning", "trust")  # caches of clnn's: what is in them is read, and judged
+OWN = ("tuning", "trust", "kernels")  # caches of clnn's: what is in them is read, and judged
 _COMPILED = "pyopencl-compiler-cache-"
 
 
@@ -29,22 +29,15 @@ def places() -> dict[str, Path]:
     return {
         **{kind: tuning_store.folder() / kind for kind in OWN},
         "pyopencl": _pyopencl(),
-        "pocl": _pocl(),
+        "pocl": home.pocl_folder(),
     }
 
 
 def _pyopencl() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    if sys.platform == "darwin" and home:
-        return Path(home) / "pyopencl"
+    base = os.environ.get("XDG_CACHE_HOME")
+    if sys.platform == "darwin" and base:
+        return Path(base) / "pyopencl"
     return Path(user_cache_dir("pyopencl", "pyopencl"))
-
-
-def _pocl() -> Path:
-    if asked := os.environ.get("POCL_CACHE_DIR"):
-        return Path(asked)
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(home) / "pocl" / "kcache"
 
 
 def look() -> list[Cache]:
@@ -86,11 +79,15 @@ def _files(path: Path) -> Iterator[os.DirEntry[str]]:
 
 def _counts(cache: str, file: str) -> bool:
     """Whether a file stands for an entry: a compiled program is kept in several."""
-    return {"pyopencl": file == "binary", "pocl": file == "program.bc"}.get(cache, file.endswith(".json"))  # fmt: skip
+    return {"pyopencl": file == "binary", "pocl": file == "program.bc"}.get(
+        cache, file.endswith((".json", ".bin"))
+    )  # fmt: skip
 
 
 def writable(path: Path) -> bool:
-    """Whether a file can be made there, or a folder where there is none yet; leaves nothing behind."""
+    """Whether a file can be made there, or a folder where there is none yet, and the disk has room; leaves nothing."""
+    if not home.has_room(path):
+        return False
     while not path.exists():
         if path == path.parent:
             return False
@@ -103,8 +100,15 @@ def writable(path: Path) -> bool:
 
 
 def _damaged(path: Path, kind: str) -> Iterator[str]:
-    for file in sorted(path.glob("*.json")):
+    until = time.monotonic() + _BUDGET
+    for file in sorted(path.glob("*.bin" if kind == "kernels" else "*.json")):
+        if time.monotonic() > until:
+            return
         try:
+            if kind == "kernels":
+                if program_store.intact(file, file.read_bytes()) is None:
+                    yield f"{file.name}: it is not as it was written"
+                continue
             text = file.read_text("utf-8")
             if kind == "tuning":
                 why = "; ".join(
@@ -166,7 +170,7 @@ def _ours(name: str, path: Path) -> list[Path]:
     except OSError:
         return []
     if name in OWN:
-        endings = (".json", ".lock", ".tmp")
+        endings = (".json", ".bin", ".lock", ".tmp")
         return [f for f in found if f.name.endswith(endings) and (f.is_symlink() or f.is_file())]
     if name == "pyopencl":
         return [f for f in found if f.name.startswith(_COMPILED)]

@@ -61,8 +61,8 @@ class Programs:
             found = path.read_bytes()
         except OSError:
             return None
-        head, binary = found[: len(_MAGIC) + 32], found[len(_MAGIC) + 32 :]
-        if head != _head(path, binary):
+        binary = intact(path, found)
+        if binary is None:
             return None
         try:
             return cl.Program(context, [self.info.handle], [binary]).build(options=list(OPTIONS))
@@ -84,6 +84,12 @@ class Programs:
             self.folder = None
             warnings.warn(f"kernels: compiled ones are kept for this process only: {error}", RuntimeWarning,
                           stacklevel=2)  # fmt: skip
+
+
+def intact(path: Path, found: bytes) -> bytes | None:
+    """The binary in a file's contents, if they are as they were written."""
+    head, binary = found[: len(_MAGIC) + 32], found[len(_MAGIC) + 32 :]
+    return binary if head == _head(path, binary) else None
 
 
 def _head(path: Path, binary: bytes) -> bytes:
