@@ -24,6 +24,11 @@ Arrays = dict[str, Any]
 Say = Callable[[str, float], None]
 
 
+_SLOW = (
+    "conv",
+    "fused",
+)  # what compiles longest comes last, so that little time still sees most families
+
 Job = Callable[[], list[Check]]
 
 
@@ -57,6 +62,7 @@ def _jobs(device: Device, backend: OpenCL) -> list[tuple[str, Job]]:
         if dtype == "float64" and not backend.rt.info.fp64:
             continue
         calls = [_Call(case, dtype, device, backend) for case in CASES if dtype in case.dtypes]
+        calls.sort(key=lambda c: c.case.family in _SLOW)
         out += [(str(c), c.usual) for c in calls]
         out += [(f"{c} by {n}", partial(c.by, n)) for c in calls for n in c.names()]
     return out
