@@ -1,5 +1,8 @@
 """The `device` fixture: every device here, or those of --device; and the count of OpenCL implementations."""
 
+import contextlib
+import ctypes
+import gc
 import importlib.util
 import os
 
@@ -46,6 +49,20 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("peers"):
                 item.add_marker(skip)
+
+
+def pytest_runtest_teardown(item, nextitem):
+    """Let go of kernels now and then: a driver takes megabytes for a program, and the tests have thousands."""
+    item.session.ended = getattr(item.session, "ended", 0) + 1
+    if item.session.ended % 500 == 0:
+        for d in clnn.devices():
+            if d.info is not None:
+                d.backend.rt.forget()
+        gc.collect()
+        with contextlib.suppress(
+            OSError, AttributeError, TypeError
+        ):  # a C library that has no such call
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,9 +8,7 @@ from typing import Any
 from ...dtypes import DType, accumulator, int32, result_type
 from ...shapes import Shape, Spec, number_spec
 from .. import implements
-from .runtime import WIDE, Buffer, Repeated, Runtime
-
-_PLANS = 4096  # remembered per expression; a plan is small, and shapes repeat
+from .runtime import PLANS, WIDE, Buffer, Repeated, Runtime
 
 
 def compute_dtype(kind: DType) -> DType:
@@ -72,16 +70,16 @@ def elementwise(
     `integer` replaces `expr` when computing in integers. The compute type follows the output's dtype,
     or the operands' if `by_input` or the output is bool. Settings become arguments, never source.
     """
-    plans: dict[Any, Any] = {}
 
     def launch(rt: Runtime, *arrays: Any, **settings: Any) -> None:
         y = arrays[-1]
-        key = (rt, *[a.spec if type(a) is Buffer else type(a) for a in arrays])
+        key = (launch, *[a.spec if type(a) is Buffer else type(a) for a in arrays])
+        plans = rt.plans
         plan = plans.get(key)
         if plan is None:
             if y.size == 0:
                 return
-            if len(plans) >= _PLANS:
+            if len(plans) >= PLANS:
                 plans.clear()
             operands = [a.spec if type(a) is Buffer else a for a in arrays]
             defines, *how = _plan(rt, expr, integer, by_input, operands, tuple(settings))

@@ -8,9 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from ...shapes import Shape, Spec
 from .algorithms import current
-from .runtime import Buffer, Repeated, Runtime
-
-_PLANS = 4096  # remembered per device; a plan is small
+from .runtime import PLANS, Buffer, Repeated, Runtime
 
 
 class _Step(NamedTuple):
@@ -126,7 +124,7 @@ def planned(launcher: Callable[..., None]) -> Callable[..., None]:
             own = [Buffer(a.mem, a.spec, a.derived) for a in arrays]
             recorder = _Recorder(rt, own)
             launcher(cast(Runtime, recorder), *own, **settings)
-            if len(plans) >= _PLANS:
+            if len(plans) >= PLANS:
                 plans.clear()
             plans[key] = recorder.steps()
         else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 import threading
 import warnings
 from collections import deque
@@ -16,9 +14,10 @@ import pyopencl as cl
 from pyopencl.tools import ImmediateAllocator, MemoryPool
 
 from ...dtypes import dtype
-from ...errors import DeviceError, DTypeError, KernelBuildError
+from ...errors import DTypeError, KernelBuildError
 from ...shapes import Shape, Spec
 from .. import Launch
+from . import lifetime
 from .discovery import DeviceInfo
 from .failure import meaning, of_memory, out_of_memory
 from .program import numbered, render, scalar_types
@@ -31,6 +30,7 @@ _SCALARS = {"int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.ui
 WIDE = 2**30
 # Work-groups along the second and third axis of a grid: NVIDIA's hardware takes no more.
 MOST_GROUPS = 65535
+PLANS = 4096  # launches remembered per device: each keeps a kernel object of some kilobytes
 _FLUSH_EVERY = 32  # launches; a device may sit idle until it is told that work is waiting
 
 
@@ -105,9 +105,7 @@ class Runtime:
         self._programs: dict[Hashable, tuple[Any, str]] = {}
         self._store = Programs(info)
         self._uploads: deque[tuple[Any, Any]] = deque()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forked)
-        atexit.register(_leave, self)
+        lifetime.watch(self)
 
     # --- memory -----------------------------------------------------------------------------
 
@@ -332,6 +330,12 @@ class Runtime:
                 source = self._programs[family, *defines][1]
                 found.append((_label(family, name, *defines), source))
 
+    def forget(self) -> None:
+        """Let go of all kernels; they are built again, mostly from a cache, when they are needed."""
+        with self.lock:
+            for held in (self.plans, self._kernels, self._types, self._programs):
+                held.clear()
+
     def kernel(self, family: str, name: str, defines: dict[str, Any]) -> Any:
         """The kernel object for these defines, built at first use."""
         key = (family, name, *sorted(defines.items()))
@@ -372,30 +376,8 @@ class Runtime:
             ) from exc
         return program, source
 
-    def _forked(self) -> None:
-        self.lock = threading.RLock()
-        self.__class__ = _Forked
-
-
-def _leave(rt: Runtime) -> None:
-    """Keep daemon threads out of the driver: one that is in it when Python ends takes the process down."""
-    if type(rt) is not _Forked:
-        rt.lock.acquire(timeout=5)
-
 
 def _label(family: str, name: str, *defines: tuple[str, Any]) -> str:
     """A kernel's name as people know it: maps by their expression."""
     expression = dict(defines).get("expr")
     return f"{family}.{name}" if expression is None else f"{family} {expression}"
-
-
-class _Forked(Runtime):
-    """What a Runtime becomes in a forked child, where an OpenCL context hangs instead of failing."""
-
-    def __getattribute__(self, name: str) -> Any:
-        if name.startswith("__"):
-            return object.__getattribute__(self, name)
-        raise DeviceError(
-            "device: expected to be used in the process that opened it, got a forked child; start workers with "
-            "multiprocessing.get_context('spawn')"
-        )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
 from ...dtypes import DType
+from ...shapes import Shape
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
+from .plan import planned
 from .reduce import shared
 from .runtime import WIDE, Buffer, Runtime
 
 _HELD = 16  # elements of a row that a work-item keeps in registers
 _CACHED = 1 << 18  # elements of a block of columns that stay in a core's cache between visits
-_PLANS = 4096  # remembered; a plan is small, and shapes repeat
+Deal = tuple[Shape, Shape, Shape, dict[str, Any]]  # grid, group, sizes for the kernel, defines
 
 
 class Problem(NamedTuple):
@@ -29,6 +31,7 @@ class Problem(NamedTuple):
 def softmax(op: str) -> Callable[..., None]:
     """The launcher of one op of the family."""
 
+    @planned
     def launch(rt: Runtime, *arrays: Buffer, axis: int) -> None:
         shape = arrays[-1].shape
         if arrays[-1].size:
@@ -42,8 +45,8 @@ def softmax(op: str) -> Callable[..., None]:
 def _run(
     plan: Callable[..., Any], rt: Runtime, op: str, problem: Problem, arrays: tuple[Buffer, ...]
 ) -> None:
-    kernel, grid, group, tail = plan(rt, op, problem, arrays[-1].dtype)
-    rt.enqueue(kernel, grid, group, [*(a.mem for a in arrays), *tail])
+    grid, group, tail, defines = plan(rt, op, problem, arrays[-1].dtype)
+    rt.launch("softmax", defines["engine"], grid, *arrays, *tail, group=group, **defines)
 
 
 def _defines(op: str, problem: Problem, kind: DType, **more: Any) -> dict[str, Any]:
@@ -51,43 +54,39 @@ def _defines(op: str, problem: Problem, kind: DType, **more: Any) -> dict[str, A
             "held": 0, "W": 1, **more}  # fmt: skip
 
 
-@lru_cache(maxsize=_PLANS)
-def _vector(rt: Runtime, op: str, problem: Problem, kind: DType) -> Any:
+def _vector(rt: Runtime, op: str, problem: Problem, kind: DType) -> Deal:
     stash = op == "softmax" and kind.itemsize >= 4
     outer, n, inner = problem
     if inner == 1:
         chunk = _chunk(rt, outer, n)
         defines = _defines(op, problem, kind, engine="vector", WG=1, stash=stash)
-        kernel = rt.kernel("softmax", "vector", defines)
-        return kernel, (-(-outer // chunk),), (1,), (outer, n, chunk)
+        return (-(-outer // chunk),), (1,), (outer, n, chunk), defines
     width = 128
     while width > 16 and width * n > _CACHED:
         width //= 2
     blocks = outer * -(-inner // width)
     chunk = _chunk(rt, blocks, n * min(width, inner))
     defines = _defines(op, problem, kind, engine="lanes", WG=1, W=width, stash=stash)
-    kernel = rt.kernel("softmax", "lanes", defines)
-    return kernel, (-(-blocks // chunk),), (1,), (outer, n, inner, chunk)
+    return (-(-blocks // chunk),), (1,), (outer, n, inner, chunk), defines
 
 
-@lru_cache(maxsize=_PLANS)
-def _group(rt: Runtime, op: str, problem: Problem, kind: DType) -> Any:
+def _group(rt: Runtime, op: str, problem: Problem, kind: DType) -> Deal:
     wg, span = shared(rt.info, problem.n)
     held = 1 << (-(-problem.n // span) - 1).bit_length()
     defines = _defines(
         op, problem, kind, engine="group", WG=wg, span=span, held=held if held <= _HELD else 0
     )
-    kernel = rt.kernel("softmax", "group", defines)
-    return kernel, (-(-problem.outer * span // wg) * wg,), (wg,), (problem.outer, problem.n, 1)
+    grid = (-(-problem.outer * span // wg) * wg,)
+    return grid, (wg,), (problem.outer, problem.n, 1), defines
 
 
-@lru_cache(maxsize=_PLANS)
-def _serial(rt: Runtime, op: str, problem: Problem, kind: DType) -> Any:
+def _serial(rt: Runtime, op: str, problem: Problem, kind: DType) -> Deal:
     outer, n, inner = problem
     chunk = _chunk(rt, outer * inner, n)
-    kernel = rt.kernel("softmax", "lanes", _defines(op, problem, kind, engine="lanes", WG=rt.wg))
     items = -(-outer * inner // chunk)
-    return kernel, (-(-items // rt.wg) * rt.wg,), (rt.wg,), (outer, n, inner, chunk)
+    grid = (-(-items // rt.wg) * rt.wg,)
+    defines = _defines(op, problem, kind, engine="lanes", WG=rt.wg)
+    return grid, (rt.wg,), (outer, n, inner, chunk), defines
 
 
 def _chunk(rt: Runtime, units: int, elements: int) -> int:
