@@ -82,7 +82,7 @@ def test_a_forced_algorithm_is_not_remembered(opencl_device, rt):
 
 
 def test_plans_are_forgotten_before_they_are_too_many(opencl_device, rt, monkeypatch):
-    monkeypatch.setattr(plan, "_PLANS", 3)
+    monkeypatch.setattr(plan, "PLANS", 3)
     (x,) = tensors(opencl_device, (9, 9))
     for k in range(8):
         np.testing.assert_array_equal(x[k:].numpy(), x.numpy()[k:])
