@@ -1,6 +1,7 @@
 """What compilers say of kernels for GPUs that are not here: reading it, the arithmetic, and that faults are seen."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -169,16 +170,12 @@ SPILLS = f"""{KERNEL} {{
     {" ".join(f"const float v{i} = x[{i} * n];" for i in MANY)}
     {" ".join(f"y[{i} * n] = v{i} * v{(7 * i + 1) % len(MANY)};" for i in MANY)}
 }}"""
-LOCAL = (
-    f"""{KERNEL} {{
-    __local float s[{{words}}];
-    for (int i = get_local_id(0); i < {{words}}; i += 64) s[i] = x[i];
+LOCAL = f"""{KERNEL} {{
+    __local float s[20000];
+    for (int i = get_local_id(0); i < 20000; i += 64) s[i] = x[i];
     barrier(CLK_LOCAL_MEM_FENCE);
     y[get_global_id(0)] = s[n] + s[n * 2 + 1];
-}}""".replace("{", "{{")
-    .replace("}", "}}")
-    .replace("{{{{words}}}}", "{words}")
-)
+}}"""
 
 
 def built(target, source, folder):
@@ -210,13 +207,13 @@ def test_a_good_kernel_passes_and_is_remembered(name, tmp_path):
         (GOOD.replace("x[n]", "x[n"), "error"),
         (GOOD.replace("x[n]", "unknown(n)"), "unknown"),
         (GOOD.replace(" k(", " other("), "no such kernel"),
-        (LOCAL.format(words=20000), "local"),
+        (LOCAL, "local|shared"),  # as ptxas calls it
     ],
     ids=["syntax", "undeclared", "renamed", "local memory"],
 )
 def test_a_planted_fault_is_seen(name, source, word, tmp_path):
     _, row = built(TARGETS[name], source, tmp_path)
-    assert word in row.wrong.lower()
+    assert re.search(word, row.wrong.lower())
 
 
 def test_a_planted_spill_is_seen(tmp_path):

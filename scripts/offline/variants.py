@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -79,7 +79,11 @@ class Paper(runtime.Runtime):
     def __init__(self, info: DeviceInfo) -> None:
         """Open nothing."""
         with patch.multiple(
-            runtime, cl=MagicMock(), MemoryPool=MagicMock(), ImmediateAllocator=MagicMock()
+            runtime,
+            cl=MagicMock(),
+            MemoryPool=MagicMock(),
+            ImmediateAllocator=MagicMock(),
+            Programs=MagicMock(),
         ):
             super().__init__(info)
         self.variants: dict[str, Variant] = {}
@@ -108,6 +112,16 @@ class Paper(runtime.Runtime):
         """Write the work-group size down; 0 is the driver's choice."""
         kernel.groups.add(0 if group is None else int(np.prod(group)))
 
+    def repeated(self, kernel: Any, grid: Shape, group: Shape | None, args: Sequence[Any]) -> Any:
+        """As it is enqueued once, it would be again."""
+        self.enqueue(kernel, grid, group, [])
+        made = object.__new__(runtime.Repeated)
+        made.kernel, made.grid, made.group = kernel, grid, group
+        return made
+
+    def repeat(self, launch: Any, mems: Iterable[Any]) -> None:
+        """Nothing that `repeated` has not seen."""
+
     def _build(self, family: str, name: str, defines: dict[str, Any]) -> Any:
         key = (family, *sorted(defines.items()))
         if key not in self._programs:
@@ -121,7 +135,7 @@ class _Backend(opencl.OpenCL):
     """Ops on paper; of results, only what shapes follow from is known: how much of a mask is set."""
 
     def __init__(self, info: DeviceInfo) -> None:
-        self.rt = Paper(info)
+        self.rt, self.trust = Paper(info), None
         self.impls = backends.collect(opencl.__name__, opencl.__path__)
 
     def run(
