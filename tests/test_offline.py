@@ -188,7 +188,7 @@ def built(target, source, folder):
     return answer, row
 
 
-@pytest.mark.parametrize("name", ["sm_70", "sm_90", "gfx906", "gfx1100", "skl", "dg2"])
+@pytest.mark.parametrize("name", ["sm_80", "sm_90", "gfx906", "gfx1100", "skl", "dg2"])
 def test_a_good_kernel_passes_and_is_remembered(name, tmp_path):
     answer, row = built(TARGETS[name], GOOD, tmp_path)
     assert not row.wrong
