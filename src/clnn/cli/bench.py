@@ -12,6 +12,7 @@ from rich.text import Text
 from .. import bench
 from ..device import device as open_device
 from ..errors import SettingError
+from . import tables
 
 
 def register(
@@ -72,19 +73,15 @@ def run(args: argparse.Namespace) -> int:
     for path, write in zip(files, writers, strict=True):
         if path is not None:
             write(path)
-            console.print(Text(f"wrote {path}"), soft_wrap=True)
+            tables.say(console, f"wrote {path}")
     return 1 if report.failed else 0
 
 
 def _show(console: Console, report: bench.Report) -> None:
-    console.print(Text(report.head()), soft_wrap=True)
-    tables = report.tables()
-    if not console.is_terminal:  # a file or a pipe takes lines of any length
-        wide = Console(highlight=False, width=1000)
-        console = Console(
-            highlight=False, width=max(wide.measure(table).maximum for table in tables)
-        )
-    for table in tables:
+    tables.say(console, report.head())
+    found = report.tables()
+    console = tables.fitting(console, *found)
+    for table in found:
         console.print()
         console.print(table)
     for row in report.failed:

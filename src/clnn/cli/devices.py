@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ..device import Device, default_device, devices
 from ..errors import DeviceError
+from . import tables
 
 if TYPE_CHECKING:
     from ..backends.opencl.discovery import DeviceInfo
@@ -45,10 +46,7 @@ def run(args: argparse.Namespace) -> int:
     found = devices()
     table = _table(found, default)
     console = Console(highlight=False)
-    if not console.is_terminal:  # a file or a pipe takes lines of any length
-        wide = Console(highlight=False, width=1000)
-        console = Console(highlight=False, width=wide.measure(table).maximum)
-    console.print(table)
+    tables.show(console, table)
     console.print()
     if default is not None:
         asked = os.environ.get("CLNN_DEVICE", "").strip()
@@ -59,19 +57,15 @@ def run(args: argparse.Namespace) -> int:
             if len(found) > 1
             else "the only one"
         )
-        _say(console, f"default: {default}, {why}")
+        tables.say(console, f"default: {default}, {why}")
     if len(found) == 1:
-        _say(console, f"no OpenCL device: {hint()}")
+        tables.say(console, f"no OpenCL device: {hint()}")
     else:
         for note in notes():
-            _say(console, f"note: {note}")
+            tables.say(console, f"note: {note}")
     if problem is not None:
         raise problem
     return 0
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(Text(line), soft_wrap=True)
 
 
 def _table(found: list[Device], default: Device | None) -> Table:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from ..device import device as open_device
+from . import tables
 from .tune import seconds
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         _show(console, report)
         if args.bundle is not None:
-            _say(console, f"wrote {args.bundle}: {_many(count, 'failure')}")
+            tables.say(console, f"wrote {args.bundle}: {_many(count, 'failure')}")
     return 0 if report.healthy else 1
 
 
@@ -90,7 +89,7 @@ def _clear(as_json: bool) -> int:
     console = Console(highlight=False)
     for name, path, entries, size in found:
         what = f"removed {_entries(entries)}, {_bytes(size)}" if size else "nothing to remove"
-        _say(console, f"{name}: {what} ({path})")
+        tables.say(console, f"{name}: {what} ({path})")
     return 0
 
 
@@ -98,11 +97,13 @@ def _clear(as_json: bool) -> int:
 
 
 def _show(console: Console, report: Report) -> None:
-    _say(console, ", ".join(f"{k} {v}" for k, v in report.versions.items()))
+    tables.say(console, ", ".join(f"{k} {v}" for k, v in report.versions.items()))
     for health in report.devices:
         _device(console, health)
     console.print()
-    table = _table("cache", ("size", "right"), ("entries", "right"), "written", "state", "path")
+    table = tables.columns(
+        "cache", ("size", "right"), ("entries", "right"), "written", "state", "path"
+    )
     for c in report.caches:
         size = _bytes(c.size) if c.complete else f"> {_bytes(c.size)}"
         age = f"{c.newest:.1f} to {c.oldest:.1f} days ago" if c.entries else ""
@@ -115,69 +116,56 @@ def _show(console: Console, report: Report) -> None:
         )
         entries = f"{c.entries}" if c.complete else f"> {c.entries}"
         table.add_row(c.name, size, entries, age, state, c.path, style="" if state == "ok" else "red")  # fmt: skip
-    _print(console, table)
+    tables.show(console, table)
     if report.switches:
         console.print()
-        table = _table("variable", "value", "")
+        table = tables.columns("variable", "value", "")
         for s in report.switches:
             table.add_row(s.name, s.value, s.means if s.known else "?", style="yellow" if s.why else "")  # fmt: skip
-        _print(console, table)
+        tables.show(console, table)
     console.print()
     shown: dict[str, int] = {}
     for f in report.findings:
         shown[f.level] = shown.get(f.level, 0) + 1
         if f.level != "problem" or shown[f.level] <= _SHOWN:
-            _say(console, f"{f.level}: {f.text}", _STYLES[f.level])
+            tables.say(console, f"{f.level}: {f.text}", _STYLES[f.level])
     if shown.get("problem", 0) > _SHOWN:
-        _say(console, f"and {_many(shown['problem'] - _SHOWN, 'more problem')}: see --json", "red")
+        tables.say(
+            console, f"and {_many(shown['problem'] - _SHOWN, 'more problem')}: see --json", "red"
+        )
     verdict = "healthy" if report.healthy else f"not healthy: {_many(shown['problem'], 'problem')}"
-    _say(console, f"{verdict} ({report.seconds:.0f} s)", "green" if report.healthy else "bold red")
+    tables.say(
+        console, f"{verdict} ({report.seconds:.0f} s)", "green" if report.healthy else "bold red"
+    )
 
 
 def _device(console: Console, health: Health) -> None:
     facts = health.facts
     console.print()
-    _say(console, f"{health.name}: {facts['device']}", "bold")
-    _say(console, f"{facts['platform']} {facts['platform_version']}, driver {facts['driver']}")
+    tables.say(console, f"{health.name}: {facts['device']}", "bold")
+    tables.say(
+        console, f"{facts['platform']} {facts['platform_version']}, driver {facts['driver']}"
+    )
     if health.error:
         return
-    table = _table("capability", "claimed", "works", "")
+    table = tables.columns("capability", "claimed", "works", "")
     for p in health.probes:
         need = "" if p.relied else "clnn does without"
         table.add_row(p.name, p.claimed, p.works, p.why or need, style="" if p.ok else "red")
-    _print(console, table)
+    tables.show(console, table)
     console.print()
-    table = _table("family", ("checks", "right"), ("wrong", "right"), ("seconds", "right"))
+    table = tables.columns("family", ("checks", "right"), ("wrong", "right"), ("seconds", "right"))
     for family, checks in health.families().items():
         wrong = sum(not c.ok for c in checks)
         took = f"{sum(c.seconds for c in checks):.2f}"
         table.add_row(
             family, str(len(checks)), str(wrong or ""), took, style="red" if wrong else ""
         )
-    _print(console, table)
+    tables.show(console, table)
     took = f"{len(health.checks)} checks in {health.seconds:.1f} s"
     if health.seconds > 10:
         took += ", mostly to compile kernels, which are kept: the next time is faster"
-    _say(console, took)
-
-
-def _table(*columns: str | tuple[str, str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        name, justify = (column, "left") if isinstance(column, str) else column
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-    return table
-
-
-def _print(console: Console, table: Table) -> None:
-    if not console.is_terminal:  # a file or a pipe takes lines of any length
-        wide = Console(highlight=False, width=1000)
-        console = Console(highlight=False, width=wide.measure(table).maximum)
-    console.print(table)
-
-
-def _say(console: Console, line: str, style: str = "") -> None:
-    console.print(Text(line, style=style), soft_wrap=True)
+    tables.say(console, took)
 
 
 def _many(n: int, what: str) -> str:

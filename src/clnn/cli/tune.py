@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
-from rich.text import Text
 
 from ..autograd import Variable
 from ..device import Device, set_default_device
 from ..device import device as open_device
 from ..errors import ClnnError, SettingError
+from . import tables
 
 if TYPE_CHECKING:
     from ..backends.opencl.algorithms import Candidate
@@ -75,11 +74,11 @@ def run(args: argparse.Namespace) -> int:
     results, problems = _tune(console, tuner, jobs, budget)
     _show(console, results)
     for problem in problems:
-        _say(console, problem, "red")
+        tables.say(console, problem, "red")
     _keep(console, tuner, results)
     if args.export is not None:
         _export(args.export, tuner)
-        _say(console, f"wrote {args.export}")
+        tables.say(console, f"wrote {args.export}")
     return 1 if problems and not results else 0
 
 
@@ -155,7 +154,7 @@ def _imported(path: Path) -> Iterator[Job]:
 def _dry(console: Console, tuner: Tuner, jobs: Sequence[Job]) -> None:
     from ..backends.opencl.algorithms import Candidate
 
-    table = _table("op", "class", "default", ("candidates", "right"), "known")
+    table = tables.columns("op", "class", "default", ("candidates", "right"), "known")
     for case, only in _classes(tuner, jobs):
         found = tuner.look(case)
         if found is not None:
@@ -164,7 +163,7 @@ def _dry(console: Console, tuner: Tuner, jobs: Sequence[Job]) -> None:
             known = "" if entry is None else str(Candidate(entry.algorithm, entry.values))
             count = sum(max(n, 1) for n in many) if only is None else len(only)
             table.add_row(case.op, found.group, found.default.name, str(count), known)
-    _print(console, table)
+    tables.show(console, table)
 
 
 def _classes(tuner: Tuner, jobs: Sequence[Job]) -> list[Job]:
@@ -223,14 +222,14 @@ def _teller(progress: Progress, task: object, head: str, start: float, budget: f
 
 def _keep(console: Console, tuner: Tuner, results: Sequence[Result]) -> None:
     if tuner.rt.tuning.mode == "off":
-        _say(console, "not kept: CLNN_TUNE=off")
+        tables.say(console, "not kept: CLNN_TUNE=off")
         return
     try:
         tuner.learn(results)
     except OSError as error:
         raise SettingError(f"tune: expected a cache that can be written, got {error}") from None
     if results:
-        _say(console, f"kept in {tuner.rt.tuning.store.path}")
+        tables.say(console, f"kept in {tuner.rt.tuning.store.path}")
 
 
 def _export(path: Path, tuner: Tuner) -> None:
@@ -249,9 +248,9 @@ def _export(path: Path, tuner: Tuner) -> None:
 
 def _show(console: Console, results: Sequence[Result]) -> None:
     if not results:
-        _say(console, "nothing to tune")
+        tables.say(console, "nothing to tune")
         return
-    table = _table("op", "class", ("before", "right"), ("after", "right"), ("gain", "right"), "winner",
+    table = tables.columns("op", "class", ("before", "right"), ("after", "right"), ("gain", "right"), "winner",
                    ("tried", "right"))  # fmt: skip
     for r in results:
         better = r.winner != r.default
@@ -260,31 +259,12 @@ def _show(console: Console, results: Sequence[Result]) -> None:
         tried = str(r.tried) if r.complete else f"{r.tried}, time up"
         table.add_row(r.case.op, r.group, _time(r.before), _time(r.after), gain, winner, tried,
                       style="bold" if better else "")  # fmt: skip
-    _print(console, table)
+    tables.show(console, table)
     gains = [r.gain for r in results]
     faster = sum(r.winner != r.default for r in results)
-    _say(console, f"{faster} of {len(results)} classes run faster than by default; "
+    tables.say(console, f"{faster} of {len(results)} classes run faster than by default; "
                   f"geometric mean of all {geometric_mean(gains):.3f}x")  # fmt: skip
 
 
 def _time(t: float) -> str:
     return f"{t * 1e6:.1f} µs" if t < 1e-3 else f"{t * 1e3:.2f} ms"
-
-
-def _table(*columns: str | tuple[str, str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        name, justify = (column, "left") if isinstance(column, str) else column
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-    return table
-
-
-def _print(console: Console, table: Table) -> None:
-    if not console.is_terminal:  # a file or a pipe takes lines of any length
-        wide = Console(highlight=False, width=1000)
-        console = Console(highlight=False, width=wide.measure(table).maximum)
-    console.print(table)
-
-
-def _say(console: Console, line: str, style: str = "") -> None:
-    console.print(Text(line, style=style), soft_wrap=True)
