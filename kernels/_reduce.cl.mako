@@ -60,6 +60,22 @@ static ushort16 to_bf16_v(const float16 v)
 #define VSTORE(v, p) ${{"f16": "vstore_half16_rte(v, 0, (__global half *)(p))", "bf16": "vstore16(to_bf16_v(v), 0, p)"}.get(dtype, "vstore16(v, 0, p)")}
 </%def>
 
+## The same as a function of the vector: `combine` is an expression in a, b that reads alike for vectors and scalars.
+<%def name="folding(name, ctype, combine)">
+static ${ctype} ${name}(const ${ctype}16 v)
+{
+% for n in (8, 4, 2, 1):
+<%  part, kind = (f"half{2 * n}" if n < 8 else "v"), f"{ctype}{n if n > 1 else ''}" %>\
+    ${kind} half${n};
+    {
+        const ${kind} a = ${part}.lo, b = ${part}.hi;
+        half${n} = ${combine};
+    }
+% endfor
+    return half1;
+}
+</%def>
+
 ## to = v_0 (+) ... (+) v_15; join is a function of two scalars, so the tree is spelled out.
 <%def name="fold(to, v, join)">
 <%

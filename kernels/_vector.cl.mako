@@ -9,6 +9,7 @@
  *           of ?: a T, comparisons only in its condition
  */
 <%namespace name="lanes" file="_lanes.cl.mako"/>\
+<%namespace name="past" file="_stream.cl.mako"/>\
 <%def name="types(ctype, V)">
 typedef ${ctype}${V if V > 1 else ""} T;
 % if V > 1:
@@ -45,16 +46,20 @@ static T some_${code}(__global const ${code}_t *p, const index_t m, const ${ctyp
 }
 </%def>
 
-<%def name="store(code, ctype, V)">
+## streamed: whole vectors go past the caches; of float and double alone
+<%def name="store(code, ctype, V, streamed=False)">
 <%
     lane = ctype if code != "b8" else "long" if ctype in ("double", "long") else "int"
     many = V if V > 1 else ""
 %>\
+% if streamed:
+${past.stores(lane, V, True)}\
+% endif
 static void put_${code}(__global ${code}_t *p, const index_t m, const ${lane}${many} v)
 {
 % if V > 1:
     if (m >= ${V}) {
-        storev_${code}(p, 0, v);
+        ${"stream(v, p)" if streamed else f"storev_{code}(p, 0, v)"};
         return;
     }
     ${lane} t[${V}];

@@ -9,6 +9,7 @@
  *           pattern   per operand one bool per merged axis: does it vary along it?
  *           settings  names of further arguments of type T
  *           libs      whether expr calls the functions below
+ *           streamed  whether the output is stored past the caches
  * Tunables  WG (work-group size); V (elements of a work-item at a time: 16 on CPUs, where WG is 1, and else 1);
  *           chunk (an argument: elements a group walks, its lanes side by side)
  * Launch    group (WG), ceil(n / chunk) groups
@@ -37,7 +38,7 @@ ${vector.types(ctype, V)}\
 % for code in sorted({out, *(inputs[k] for k in arrays)}):
 ${vector.load(code, ctype, V)}\
 % endfor
-${vector.store(out, ctype, V)}\
+${vector.store(out, ctype, V, streamed)}\
 % if libs:
 <%include file="_math.cl.mako"/>
 % endif

@@ -10,7 +10,9 @@
  *                   group   inner is 1: `span` work-items per row. held > 0: each keeps that many elements in
  *                           registers; else rows are read twice, maximum and sum found in one visit
  *                   lanes   a work-item per W neighbouring columns
- *           stash   (vector, lanes) exponentials wait in y for their sum; half types would round them
+ *           stash   (vector, lanes) where exponentials wait for their sum: "own" memory, for rows up to STASH; "result",
+ *                   which would round half types; "" nowhere, they are computed twice
+ *           streamed  (vector) whether the result is stored past the caches
  * Tunables  WG; span (a power of two); W; chunk (an argument: rows, or blocks of W, of a work-item; 1 on GPUs)
  * Launch    vector, lanes: grid ceil(rows or blocks / chunk).   group: WG / span rows per group; work-items past the
  *           last row compute it again and store nothing, for all must reach the barriers
@@ -19,6 +21,7 @@
  * Source    Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>
+<%namespace name="past" file="_stream.cl.mako"/>
 <%
     T = "double" if dtype == "f64" else "float"
     grad = op in ("softmax_grad", "log_softmax_grad")
@@ -35,6 +38,7 @@
     PIECE = 4096
 %>
 typedef ${T} T;
+${past.ahead()}
 
 <%def name="functions(v, t)">
 <%  operands = ", ".join(f"const {t} {a}" for a in arrays) %>\
@@ -52,9 +56,17 @@ ${reduce.vectors(dtype, T)}
 ${functions("_v", "TV")}
 #define ELEMENT_v(a, i) VLOAD(p_##a + (i))
 #define RESULT_v(i, v) VSTORE(v, p_${out} + (i))
+% if streamed:
+${past.stores(T, 16, True)}
+#define FINAL_v(i, v) stream(v, p_${out} + (i))
+% else:
+#define FINAL_v(i, v) RESULT_v(i, v)
+% endif
 % endif
 
 % if engine == "vector":
+${reduce.folding("largest_of", T, larger)}
+${reduce.folding("sum_of", T, "a + b")}
 /* The last m < 16 elements of a row as a vector, and back: rows of ten classes are all tail. */
 static TV load_tail(__global const real *p, const int m)
 {
@@ -70,68 +82,76 @@ static void store_tail(const TV tail, __global real *p, const int m)
     for (int k = 0; k < m; ++k)
         STORE(p, k, v[k]);
 }
+<%
+    whole = lambda i: ", ".join(f"ELEMENT_v({a}, {i})" for a in arrays)
+    tails = ", ".join(f"{a}_tail" for a in arrays)
+    kept = {"own": "vload16(0, stash + (i - at))", "result": f"VLOAD(p_{out} + i)"}.get(stash)
+    keep = lambda i, e: {"own": f"vstore16({e}, 0, stash + ({i} - at));", "result": f"RESULT_v({i}, {e});"}.get(stash, "")
+%>\
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void vector(${pointers}, const index_t rows, const index_t n, const index_t chunk)
 {
     const index_t from = (index_t)get_global_id(0) * chunk, to = min(from + chunk, rows);
     const int left = (int)(n % 16);
+% if stash == "own":
+    T stash[${STASH}];
+% endif
     for (index_t row = from; row < to; ++row) {
         const index_t at = row * n, end = at + n - left;
 % for a in arrays:
-        const TV ${a}_tail = load_tail(p_${a} + end, left);
+        TV ${a}_tail = ${"0" if grad else "-INFINITY"};
 % endfor
+        if (left) {
+% for a in arrays:
+            ${a}_tail = load_tail(p_${a} + end, left);
+% endfor
+        }
         T top = -INFINITY, s = 0;
 % if not grad:
-        TV t0 = x_tail, t1 = x_tail;
+        TV ${", ".join(f"t{k} = x_tail" for k in range(4))};
         index_t j = at;
-        for (; j + 32 <= end; j += 32) {
-            t0 = larger_v(t0, ELEMENT_v(x, j));
-            t1 = larger_v(t1, ELEMENT_v(x, j + 16));
+        for (; j + 64 <= end; j += 64) {
+%   for k in range(4):
+            t${k} = larger_v(t${k}, ELEMENT_v(x, j + ${16 * k}));
+%   endfor
         }
-        if (j < end)
+        for (; j < end; j += 16)
             t0 = larger_v(t0, ELEMENT_v(x, j));
-        t0 = larger_v(t0, t1);
-${reduce.fold("top", "t0", "larger")}
+        top = largest_of(larger_v(larger_v(t0, t1), larger_v(t2, t3)));
 % endif
-        const TV e_tail = term_v(${", ".join(f"{a}_tail" for a in arrays)}, (TV)(top));
-        TV s0 = e_tail, s1 = (TV)(0);
+        TV e_tail = 0;
+        if (left)
+            e_tail = term_v(${tails}, (TV)(top));
+        TV s0 = e_tail, s1 = 0;
         for (index_t i = at; i < end;) {
             const index_t stop = min(i + ${PIECE}, end);
             for (; i + 32 <= stop; i += 32) {
-                const TV e0 = term_v(${given("_v", "i")}, (TV)(top)), e1 = term_v(${given("_v", "i + 16")}, (TV)(top));
-% if stash:
-                RESULT_v(i, e0);
-                RESULT_v(i + 16, e1);
-% endif
+                const TV e0 = term_v(${whole("i")}, (TV)(top)), e1 = term_v(${whole("i + 16")}, (TV)(top));
+                ${keep("i", "e0")}
+                ${keep("i + 16", "e1")}
                 s0 += e0;
                 s1 += e1;
+% for a in arrays:
+                AHEAD(p_${a} + (i + n));
+                AHEAD(p_${a} + (i + n + 16));
+% endfor
             }
             if (i < stop) {
-                const TV e = term_v(${given("_v", "i")}, (TV)(top));
-% if stash:
-                RESULT_v(i, e);
-% endif
+                const TV e = term_v(${whole("i")}, (TV)(top));
+                ${keep("i", "e")}
                 s0 += e;
                 i += 16;
             }
-            s0 += s1;
-            T part;
-    ${reduce.fold("part", "s0", "plus")}
-            s += part;
-            s0 = s1 = (TV)(0);
+            s += sum_of(s0 + s1);
+            s0 = s1 = 0;
         }
-        if (n < 16) {
-    ${reduce.fold("s", "s0", "plus")}
-        }
+        if (n < 16)
+            s = sum_of(s0);
         s = settle(s);
         for (index_t i = at; i < end; i += 16)
-% if stash:
-            RESULT_v(i, VLOAD(p_${out} + i) * s);
-        store_tail(e_tail * s, p_${out} + end, left);
-% else:
-            RESULT_v(i, last_v(${given("_v", "i")}, (TV)(top), (TV)(s)));
-        store_tail(last_v(${", ".join(f"{a}_tail" for a in arrays)}, (TV)(top), (TV)(s)), p_${out} + end, left);
-% endif
+            FINAL_v(i, ${f"{kept} * s" if stash else f"last_v({whole('i')}, (TV)(top), (TV)(s))"});
+        if (left)
+            store_tail(${"e_tail * s" if stash else f"last_v({tails}, (TV)(top), (TV)(s))"}, p_${out} + end, left);
     }
 }
 % elif engine == "group":

@@ -67,7 +67,7 @@ def test_out_of_memory_says_what_was_asked(rt):
 
 def test_build_error_carries_its_evidence(rt):
     defines = {"expr": "a0 +", "compute": "f32", "out": "f32", "inputs": ("f32",), "pattern": ((True,),),
-               "settings": (), "WG": 1, "V": 1, "libs": False}  # fmt: skip
+               "settings": (), "WG": 1, "V": 1, "libs": False, "streamed": False}  # fmt: skip
     with pytest.raises(
         KernelBuildError, match=r"elementwise.cl.mako: map did not compile on .*a0 \+"
     ) as e:

@@ -9,6 +9,7 @@ from ...dtypes import DType, accumulator, int32, result_type
 from ...shapes import Shape, Spec, number_spec
 from .. import implements
 from .runtime import PLANS, WIDE, Buffer, Repeated, Runtime
+from .streaming import streams
 
 
 def compute_dtype(kind: DType) -> DType:
@@ -141,6 +142,7 @@ def _plan(rt: Runtime, expr: str, integer: str | None, by_input: bool, operands:
         "inputs": tuple(s.dtype.code if k in tensors else None for k, s in enumerate(specs)),
         "pattern": tuple(pattern[k] if k in tensors else (True,) * len(sizes) for k in range(len(ins))),
         "settings": settings, "WG": wg, "libs": True, "V": 16 if tensors and rt.info.kind == "cpu" else 1,
+        "streamed": bool(tensors) and streams(rt.info, y) and compute.code == y.dtype.code,
         "wide": max(a.size for a in operands if type(a) is Spec) >= WIDE,
     }  # fmt: skip
     return defines, (-(-y.size // chunk) * wg,), (wg,), tuple(tail)

@@ -8,13 +8,15 @@ from math import prod
 from typing import Any, NamedTuple
 
 from ...dtypes import DType
-from ...shapes import Shape
+from ...shapes import Shape, Spec
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .plan import planned
 from .reduce import shared
 from .runtime import WIDE, Buffer, Runtime
+from .streaming import streams
 
+_STASH = 8192  # elements of a row that a work-item of a CPU has room for, half of its second-level cache at most
 _HELD = 16  # elements of a row that a work-item keeps in registers
 _CACHED = 1 << 18  # elements of a block of columns that stay in a core's cache between visits
 Deal = tuple[Shape, Shape, Shape, dict[str, Any]]  # grid, group, sizes for the kernel, defines
@@ -50,16 +52,19 @@ def _run(
 
 
 def _defines(op: str, problem: Problem, kind: DType, **more: Any) -> dict[str, Any]:
-    return {"op": op, "dtype": kind.code, "wide": prod(problem) >= WIDE, "stash": False, "span": 1,
-            "held": 0, "W": 1, **more}  # fmt: skip
+    return {"op": op, "dtype": kind.code, "wide": prod(problem) >= WIDE, "stash": "", "STASH": _STASH,
+            "streamed": False, "span": 1, "held": 0, "W": 1, **more}  # fmt: skip
 
 
 def _vector(rt: Runtime, op: str, problem: Problem, kind: DType) -> Deal:
-    stash = op == "softmax" and kind.itemsize >= 4
+    stash = "result" if op == "softmax" and kind.itemsize >= 4 else ""
     outer, n, inner = problem
     if inner == 1:
         chunk = _chunk(rt, outer, n)
-        defines = _defines(op, problem, kind, engine="vector", WG=1, stash=stash)
+        if op == "softmax" and n <= _STASH:
+            stash = "own"
+        streamed = stash != "result" and streams(rt.info, Spec(problem, kind))
+        defines = _defines(op, problem, kind, engine="vector", WG=1, stash=stash, streamed=streamed)
         return (-(-outer // chunk),), (1,), (outer, n, chunk), defines
     width = 128
     while width > 16 and width * n > _CACHED:
@@ -93,7 +98,7 @@ def _chunk(rt: Runtime, units: int, elements: int) -> int:
     """Units of `elements` each for one work-item: on a CPU enough to outweigh its start."""
     if rt.info.kind != "cpu":
         return 1
-    return max(1, min(-(-units // (4 * rt.info.compute_units)), 4096 // elements))
+    return max(1, min(-(-units // (4 * rt.info.compute_units)), 16384 // elements))
 
 
 def _is_cpu(problem: Problem, info: DeviceInfo) -> bool:
