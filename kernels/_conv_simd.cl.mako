@@ -2,16 +2,18 @@
  *
  * Computes  conv2d  rows are output channels, lanes output pixels of all images, k the channels and taps of one
  *                   group. A work-item lays x of its pixels out in local memory, k by k, and multiplies that with
- *                   its filters. input_grad is the same kernel on g: per phase of the stride the taps that meet it,
- *                   at the pixels they meet (the host describes both)
- * Layout    x and filters as _conv_simd_layout leaves them; partial, for sums deeper than local memory, is
- *           (item, rows of blocks, MR, NR)
+ *                   its filters. input_grad is the same kernel on g, where rows are the channels of every phase of
+ *                   the stride, one phase after the other, and each block keeps to the taps its phases meet
+ * Layout    x and filters as _conv_simd_layout leaves them; y (image, group, row, pixel); partial, for sums deeper
+ *           than local memory, is (item, rows of blocks, MR, NR)
  * Defines   dtype, bias, residual (bool), act (see _gemm)
- *           STEP  elements of x between the pixels of a row: 1, 2, or 0 for whatever they are;  YSTEP  of y: 1 or 2
+ *           STEP  elements of x between the pixels of a row: 1, 2, or 0 for whatever they are
+ *           PHASES  runs of the window's taps that each phase of a gradient meets, (first, end); () for a convolution
  * Tunables  V, MR, NV (see _gemm_simd)   SPACE (elements of local memory)   each, rows (panels and blocks of an item)
  * Launch    group (1), grid (spans of panels, spans of blocks, groups)
  * Source    Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008
  *           Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014 (windows laid out in cache)
+ *           Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016 (phases as channels)
  */
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
 <%namespace name="lanes" file="_lanes.cl.mako"/>\
@@ -24,6 +26,7 @@ typedef ${base}${V} vec;
 typedef ${"long" if dtype == "f64" else "int"}${V} mask;
 ${lanes.io(dtype, base, V)}
 ${gemm.epilogue()}
+${lanes.fetch()}
 static vec epilogue_lanes(const vec v)
 {
 % if "(" in act.replace("(T)", ""):
@@ -60,27 +63,32 @@ static void places(__local index_t *to, const index_t m, const index_t M, const 
     }
 }
 
-/* Lanes in a row of y, YSTEP apart; what lies between belongs to other phases, and to no other work-item. */
-static vec get(__global const real *y)
+/* A vector's first `count` lanes, which end where an image does: from memory, for lanes cannot be told apart there. */
+static void put_some(__global real *y, const acc *v, const int count)
 {
-% if YSTEP == 1:
-    return loadv_${dtype}(y, 0);
-% else:
-    return (vec)(loadv_${dtype}(y, 0).even, loadv_${dtype}(y, ${V - 1}).odd);
+% if dtype in ("f32", "f64"):
+%   for w in [w for w in (8, 4, 2) if w < V]:
+    if (count >= ${w}) { /* two that overlap */
+        vstore${w}(vload${w}(0, v), 0, y);
+        vstore${w}(vload${w}(0, v + count - ${w}), 0, y + count - ${w});
+        return;
+    }
+%   endfor
 % endif
+    for (int l = 0; l < count; ++l)
+        STORE(y, l, v[l]);
 }
-static void put(__global real *y, const vec v)
+% if residual:
+static void put_ended(__global real *y, const acc *v, const int count, __global const real *residual)
 {
-% if YSTEP == 1:
-    storev_${dtype}(y, 0, v);
-% else:
-    vec low = loadv_${dtype}(y, 0), high = loadv_${dtype}(y, ${V - 1});
-    low.even = v.lo;
-    high.odd = v.hi;
-    storev_${dtype}(y, 0, low);
-    storev_${dtype}(y, ${V - 1}, high);
-% endif
+    for (int l = 0; l < count; ++l)
+        STORE(y, l, epilogue(v[l] + LOAD(residual, l)));
 }
+% endif
+% if PHASES:
+__constant int met[][2] = {${", ".join("{%d, %d}" % run for runs in PHASES for run in runs) or "{0, 0}"}};
+__constant int begin[] = {${", ".join(str(sum(map(len, PHASES[:i]))) for i in range(len(PHASES) + 1))}};
+% endif
 
 % if STEP:
 /* Pixels of a row, beside each other in y and STEP apart in x. */
@@ -129,34 +137,34 @@ ${taps(f"vstore{V}({''.join(f'lane{i} ? pixels(from{i} + at) : ' for i in range(
 ${taps(" ".join(f"to[{l}] = x[where[{l}] + at];" for l in range(V)))}
 }
 
-/* Pixel (n, p, q) reads windows at x0 + n*xn + group*xg + p*xp + q*xq and writes at n*yn + o*yo + p*yp + q*yq + y0. */
+/* Pixel (n, p, q) reads windows at x0 + n*xn + group*xg + p*xp + q*xq, whose k is (c, r, s) of steps xc, xr, xs. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(${base}${V})))
 void conv2d(__global const acc *restrict x, __global const acc *restrict filters, __global acc *restrict partial,
             ${gemm.ends()}__global real *restrict y, const index_t M, const int K, const int O, const int R, const int S,
             const int P, const int Q, const index_t xn, const index_t xg, const index_t xc, const index_t xp,
-            const index_t xq, const index_t xr, const index_t xs, const index_t x0, const index_t yn, const index_t yo,
-            const index_t yp, const index_t yq, const index_t y0, const int each, const int rows, const int chunk)
+            const index_t xq, const index_t xr, const index_t xs, const index_t x0, const int each, const int rows,
+            const int chunk)
 {
     __local acc panels[${SPACE}];
-    __local index_t where[${PANELS * NR}], from[${NR}];
-    const int group = get_global_id(2), blocks = (O + ${MR - 1}) / ${MR};
+    __local index_t from[${NR}];
+    const int group = get_global_id(2), channels = O${f" / {len(PHASES)}" if PHASES else ""}, image = P * Q;
+    const int each_phase = (channels + ${MR - 1}) / ${MR}, blocks = each_phase${f" * {len(PHASES)}" if PHASES else ""};
     const int row = get_global_id(1) * rows, below = min(row + rows, blocks);
     const index_t first = (index_t)get_global_id(0) * each * ${NR}, last = min(first + each * ${NR}, M);
     const int wide = min(min(each, ${PANELS}), ${SPACE // NR} / chunk);
+    const index_t yn = (index_t)get_global_size(2) * O * image;
     x += (size_t)group * xg + x0;
-    y += (size_t)group * O * yo + y0;
+    y += (size_t)group * O * image;
     filters += (size_t)group * blocks * K * ${MR};
     partial += ((group * get_global_size(1) + get_global_id(1)) * get_global_size(0) + get_global_id(0)) * rows * ${MR * NR};
 % if bias:
-    bias += group * O;
+    bias += group * channels;
 % endif
 % if residual:
-    residual += (size_t)group * O * yo + y0;
+    residual += (size_t)group * O * image;
 % endif
-    for (index_t start = first; start < last; start += wide * ${NR}) { /* K is 0 where no tap meets a phase */
+    for (index_t start = first; start < last; start += wide * ${NR}) {
         const int count = min((index_t)wide, (last - start + ${NR - 1}) / ${NR});
-        for (int t = 0; t < count; ++t)
-            places(where + t * ${NR}, start + t * ${NR}, M, P, Q, yn, yp, yq);
         for (int k0 = 0; k0 == 0 || k0 < K; k0 += chunk) {
             const int end = min(K, k0 + chunk), depth = end - k0;
             for (int t = 0; t < count;) {
@@ -175,69 +183,95 @@ ${taps(f"for (int u = 0; u < run; ++u) {{ " + " ".join(f"vstore{V}(pixels(base +
                     fill(x, to + j * ${V}, from, m + j * ${V}, M, k0, end, R, S, P, Q, xn, xc, xp, xq, xr, xs);
                 ++t;
             }
-            for (int b = row; b < below; ++b)
+            /* Pixels of 1 x 1 that come next are fetched meanwhile: channel by channel, a line per block of rows. */
+            const int deeper = end < K, ahead = R * S == 1 && (deeper || start + wide * ${NR} < last);
+            __global const acc *next = x + (deeper ? end * xc : 0);
+            for (int b = row; b < below; ++b) {
+                const int phase = b / each_phase, row0 = b % each_phase * ${MR}, some = min(${MR}, channels - row0);
                 for (int t = 0; t < count; ++t) {
-                    const index_t m = start + t * ${NR};
-                    __local const index_t *to = where + t * ${NR};
-                    __global const acc *a = filters + ((size_t)b * K + k0) * ${MR};
-                    __local const acc *v = panels + t * depth * ${NR};
+                    const index_t m = start + t * ${NR}, then = min(m + (deeper ? 0 : wide * ${NR}), M - 1);
+                    const int fetch = ahead && (b - row) * 16 < ${NR};
+                    const index_t hop = fetch ? xc : 0;
+                    __global const acc *soon = fetch ? next + then / Q / P * xn + then / Q % P * xp + (then % Q + (b - row) * 16) * xq : x;
                     __global acc *kept = partial + (size_t)(b - row) * ${MR * NR};
-% for i in range(MR):
-%   for j in range(NV):
-                    vec c${i}_${j} = k0 ? vload${V}(${i * NV + j}, kept) : (vec)(0);
-%   endfor
-% endfor
-                    for (int k = 0; k < depth; ++k, a += ${MR}, v += ${NR}) {
-% for j in range(NV):
-                        const vec v${j} = vload${V}(${j}, v);
-% endfor
-% for i in range(MR):
-                        {
-                            const vec f = (vec)(a[${i}]);
-%   for j in range(NV):
-                            c${i}_${j} = fma(f, v${j}, c${i}_${j});
-%   endfor
-                        }
-% endfor
-                    }
-                    if (end < K) {
-% for i in range(MR):
-%   for j in range(NV):
-                        vstore${V}(c${i}_${j}, ${i * NV + j}, kept);
-%   endfor
-% endfor
+% if NV > 1:
+                    if (M - m <= ${NV // 2 * V}) {
+${multiply(NV // 2)}
                         continue;
                     }
-                    const int some = min(${MR}, O - b * ${MR});
-                    const index_t at = b * ${MR} * yo;
-% for j in range(NV):
-%   if YSTEP == 1:
-                    if (m + ${j * V + V} <= M && to[${j * V + V - 1}] - to[${j * V}] == ${V - 1}) {
-%   else:
-                    if (m + ${j * V + V} <= M && (m + ${j * V}) % Q + ${V} <= Q) {
-%   endif
-                        const index_t beside = at + to[${j * V}];
-%   for i in range(MR):
-                        if (${i} < some)
-                            put(y + beside + ${i} * yo, epilogue_lanes(c${i}_${j}${f" + (acc)LOAD(bias, b * {MR} + {i})" if bias else ""}${f" + get(residual + beside + {i} * yo)" if residual else ""}));
-%   endfor
-                    } else {
-                        acc tile[${MR * V}];
-%   for i in range(MR):
-                        vstore${V}(c${i}_${j}, ${i}, tile);
-%   endfor
-                        const int present = clamp(M - m - ${j * V}, (index_t)0, (index_t)${V});
-                        for (int o = 0; o < some; ++o)
-                            for (int l = 0; l < present; ++l) {
-                                const index_t i = at + o * yo + to[${j * V} + l];
-                                STORE(y, i, epilogue(tile[o * ${V} + l]${f" + LOAD(bias, b * {MR} + o)" if bias else ""}${" + LOAD(residual, i)" if residual else ""}));
-                            }
-                    }
-% endfor
+% endif
+${multiply(NV)}
                 }
+            }
         }
     }
 }
+
+## A block of rows by the first n vectors of a panel.
+<%def name="multiply(n)">\
+<%  bias_of = lambda i: f" + (acc)LOAD(bias, row0 + {i})" if bias else "" %>\
+% for i in range(MR):
+%   for j in range(n):
+                    vec c${i}_${j} = k0 ? vload${V}(${i * NV + j}, kept) : (vec)(0);
+%   endfor
+% endfor
+% if PHASES:
+                    for (int i = begin[phase]; i < begin[phase + 1]; ++i) {
+                        const int here = max(k0, met[i][0] * S), stop = min(end, met[i][1] * S);
+% else:
+                    {
+                        const int here = k0, stop = end;
+% endif
+                        __global const acc *a = filters + ((size_t)b * K + here) * ${MR};
+                        __local const acc *v = panels + (t * depth + here - k0) * ${NR};
+                        for (int k = here; k < stop; ++k, a += ${MR}, v += ${NR}, soon += hop) {
+                            FETCH(soon);
+% for j in range(n):
+                            const vec v${j} = vload${V}(${j}, v);
+% endfor
+% for i in range(MR):
+                            {
+                                const vec f = (vec)(a[${i}]);
+%   for j in range(n):
+                                c${i}_${j} = fma(f, v${j}, c${i}_${j});
+%   endfor
+                            }
+% endfor
+                        }
+                    }
+                    if (end < K) {
+% for i in range(MR):
+%   for j in range(n):
+                        vstore${V}(c${i}_${j}, ${i * NV + j}, kept);
+%   endfor
+% endfor
+                    } else {
+% for j in range(n):
+                        {
+                            const int present = clamp(M - m - ${j * V}, (index_t)0, (index_t)${V});
+                            index_t n = (m + ${j * V}) / image, pixel = (m + ${j * V}) % image;
+                            index_t at = n * yn + (index_t)(phase * channels + row0) * image + pixel;
+                            if (present == ${V} && pixel + ${V} <= image) {
+%   for i in range(MR):
+                                if (${i} < some)
+                                    storev_${dtype}(y, at + ${i} * (index_t)image, epilogue_lanes(c${i}_${j}${bias_of(i)}${f" + loadv_{dtype}(residual, at + {i} * (index_t)image)" if residual else ""}));
+%   endfor
+                            } else { /* an image ends within */
+                                acc tile[${MR * V}];
+%   for i in range(MR):
+                                vstore${V}(${f"c{i}_{j}{bias_of(f'min({i}, some - 1)')}" if residual else f"epilogue_lanes(c{i}_{j}{bias_of(f'min({i}, some - 1)')})"}, ${i}, tile);
+%   endfor
+                                for (int l = 0; l < present; pixel = 0, at = ++n * yn + (index_t)(phase * channels + row0) * image) {
+                                    const int run = min((index_t)(present - l), image - pixel);
+                                    for (int o = 0; o < some; ++o, at += image)
+                                        ${"put_ended" if residual else "put_some"}(y + at, tile + o * ${V} + l, run${", residual + at" if residual else ""});
+                                    l += run;
+                                }
+                            }
+                        }
+% endfor
+                    }
+</%def>
 
 ## For every k of a panel: `value` stores the pixels of what lies `at` from them.
 <%def name="taps(value)">\

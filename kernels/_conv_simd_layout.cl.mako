@@ -1,15 +1,20 @@
 /* conv_simd_layout — what the convolutions for CPUs lay out: images with their border, filters in blocks of rows.
  *
  * Computes  pad           x[., h0 + p*sh, w0 + q*sw], zero where there is none;  spread  the opposite
- *           pack_filters  the filters of one phase of the stride
+ *           pack_filters  filters, as a convolution has them or as the data gradient of stride 1 does
+ *           pack_phases   those of all phases of a gradient's stride over one window, zero where a phase has no tap
+ *           merge   y[n, c, p*SH + i, q*SW + j] = phases[n, (i, j, c), p, q]
  * Layout    x planes of H x W; padded planes of HP x WP, acc; packed (group, rows/MR, k, MR), acc, zero beyond O
  * Defines   dtype
  * Tunables  V (lanes of a vector), MR (rows of a block)
- * Launch    group (1). pad, spread: grid (spans of planes)   pack_filters: (blocks, groups)
- * Source    textbook
+ * Launch    group (1). pad, spread, merge: grid (spans of planes)   pack_filters, pack_phases: (blocks, groups)
+ * Source    textbook; Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016
  */
 <%namespace name="lanes" file="_lanes.cl.mako"/>\
-<%  base = "double" if dtype == "f64" else "float" %>\
+<%
+    base = "double" if dtype == "f64" else "float"
+    kind = {"f64": "double", "f32": "float"}.get(dtype, "ushort")
+%>\
 typedef ${base}${V} vec;
 ${lanes.io(dtype, base, V)}
 <%def name="kernel()">
@@ -91,4 +96,48 @@ ${kernel()}pack_filters(__global const real *restrict w, __global acc *restrict 
                     for (int i = 0; i < ${MR}; ++i)
                         to[i] = i < rows ? LOAD(from, i * wl) : 0;
             }
+}
+
+/* Blocks are (phase, c), phase (i, j) of SH x SW; k counts (r, s, o): what lies r, s from the window's first meets the
+ * tap that i + h0 - SH*r is steps of its dilation from the first one, if there is such. w is (group, o, c, tap). */
+${kernel()}pack_phases(__global const real *restrict w, __global acc *restrict packed, const int C,
+                 const int depth, const int R, const int S, const int SH, const int SW, const int KH, const int KW,
+                 const int dh, const int dw, const int h0, const int w0)
+{
+    const int block = get_global_id(0), group = get_global_id(1), each = (C + ${MR - 1}) / ${MR}, phase = block / each;
+    const size_t step = (size_t)C * KH * KW;
+    __global acc *to = packed + ((size_t)group * get_global_size(0) + block) * depth * R * S * ${MR};
+    w += group * depth * step;
+    for (int r = 0; r < R; ++r)
+        for (int s = 0; s < S; ++s, to += (size_t)depth * ${MR})
+            for (int l = 0; l < ${MR}; ++l) {
+                const int c = block % each * ${MR} + l, h = phase / SW + h0 - SH * r, v = phase % SW + w0 - SW * s;
+                const int met = c < C && h >= 0 && v >= 0 && h % dh == 0 && v % dw == 0 && h / dh < KH && v / dw < KW;
+                __global const real *from = w + (met ? (c * KH + h / dh) * KW + v / dw : 0);
+                for (int o = 0; o < depth; ++o)
+                    to[o * ${MR} + l] = met ? LOAD(from, o * step) : 0;
+            }
+}
+
+${kernel()}merge(__global const real *restrict x, __global real *restrict y, const int planes, const int each, const int C,
+           const int P, const int Q, const int H, const int W, const int SH, const int SW)
+{
+    const int last = min(planes, ((int)get_global_id(0) + 1) * each);
+    for (int plane = get_global_id(0) * each; plane < last; ++plane)
+        for (int h = 0; h < H; ++h) {
+            __global const real *from = x + (((size_t)(plane / C * SH + h % SH) * SW * C + plane % C) * P + h / SH) * Q;
+            __global real *to = y + ((size_t)plane * H + h) * W;
+            const size_t next = (size_t)C * P * Q;
+            int w = 0;
+            if (SW == 2)
+                for (; w + 16 <= W; w += 16) {
+                    ${kind}16 both;
+                    both.even = vload8(0, from + w / 2);
+                    both.odd = vload8(0, from + next + w / 2);
+                    vstore16(both, 0, to + w);
+                }
+            for (int j = 0; j < SW; ++j)
+                for (int at = w + j, q = w / SW; at < W; at += SW, ++q)
+                    to[at] = from[j * next + q];
+        }
 }

@@ -1,6 +1,7 @@
 /* lanes — loads and stores of V neighbouring elements of any dtype, for work-items of CPUs.
  *
  * Computes  io: loadv_<code>(p, i), p[i .. i + V) as `base`V, and storev_<code>(p, i, v), rounded to nearest even
+ *           fetch: FETCH(p), a hint that memory is needed soon
  * Layout    no alignment beyond the element's
  * Defines   none of its own: code, base ("float", "double", "int" or "long": what is computed in) and V (2, 4, 8,
  *           16) are arguments
@@ -42,4 +43,16 @@ static ushort${V} to_half_lanes(const float${V} v)
 % endif
 #define loadv_${code}(p, i) ${load if kind == base else f"convert_{base}{V}({load})"}
 #define storev_${code}(p, i, v) ${store}
+</%def>
+
+## FETCH(p) brings what p points at to the second-level cache, where compilers can say so (OpenCL's own prefetch is empty there).
+<%def name="fetch()">
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch)
+#define FETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
+#endif
+#endif
+#ifndef FETCH
+#define FETCH(p) (void)(p)
+#endif
 </%def>

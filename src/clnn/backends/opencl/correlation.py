@@ -12,8 +12,6 @@ from .gemm import ceil_div
 from .runtime import WIDE, Buffer
 from .tuning import bucket
 
-_SLICE = 512  # pixels a slice of the weight gradient sums at least
-
 
 class Problem(NamedTuple):
     """One convolution y = conv2d(x, w), whichever of its three products is wanted."""
@@ -118,6 +116,14 @@ class Axis(NamedTuple):
     back: int  # how far the next tap lies before it
 
 
+class Meeting(NamedTuple):
+    """Along one axis, the window of g that all phases of a data gradient meet together."""
+
+    first: int  # coordinate in g, for the outputs from 0 on
+    taps: int
+    met: tuple[Shape, ...]  # what each phase meets of the window, in order
+
+
 def problem(x: Shape, w: Shape, y: Shape, kind: DType, stride: Shape, padding: Any, dilation: Shape,
             groups: int) -> Problem:  # fmt: skip
     """Read the sizes off the three shapes."""
@@ -127,13 +133,6 @@ def problem(x: Shape, w: Shape, y: Shape, kind: DType, stride: Shape, padding: A
     return Problem(
         n, c, h, wd, o, p, q, tuple(kernel), stride, before, dilation, groups, kind, wide
     )
-
-
-def slices_of(workers: int, products: int, pixels: int) -> tuple[int, int]:
-    """How many slices to sum the weight gradient in, and the pixels of each."""
-    slices = max(1, min(ceil_div(workers, products), pixels // _SLICE))
-    depth = max(1, ceil_div(pixels, slices))
-    return ceil_div(pixels, depth), depth
 
 
 def border(p: Problem) -> Window:
@@ -194,3 +193,25 @@ def phases(p: Problem, g: Source) -> Iterator[Product]:
                 (p.O * g.plane, depth * g.plane, g.plane, g.pitch, 1, -a.back * g.pitch, -b.back, start),
                 (p.C * p.H * p.W, p.H * p.W, sh * p.W, sw, a.first * p.W + b.first),
             )  # fmt: skip
+
+
+def meeting(kernel: int, stride: int, pad: int, dilation: int) -> Meeting:
+    """The window, for outputs a stride apart."""
+    met = [[a.start - t * a.back for t in reversed(range(a.taps))]
+           for a in _axis(stride, kernel, stride, pad, dilation)]  # fmt: skip
+    first = min(at[0] for at in met if at)
+    last = max(at[-1] for at in met if at)
+    return Meeting(first, last - first + 1, tuple(tuple(i - first for i in at) for at in met))
+
+
+def runs(down: Meeting, across: Meeting) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Per phase the taps it meets of the window, row by row: the first and the end of each run."""
+
+    def of(rows: Shape, columns: Shape) -> Iterator[tuple[int, int]]:
+        starts = [c for c in columns if c - 1 not in columns]
+        ends = [c + 1 for c in columns if c + 1 not in columns]
+        for r in rows:
+            for a, b in zip(starts, ends, strict=True):
+                yield r * across.taps + a, r * across.taps + b
+
+    return tuple(tuple(of(rows, columns)) for rows in down.met for columns in across.met)
