@@ -1,6 +1,7 @@
 /* winograd_results — from points back to outputs: transform, bias, residual, activation; for the kernels of winograd on CPUs.
  *
  * Offers    functions  the epilogue on vectors, and stores of lines      rows  all rows of tiles of a chunk, `own` panels of outputs
+ *           taps       a filter's gradient
  * Layout    sums (.., MR, NR = NV * V), points `sum_step` apart; lines hold V channels of each output of a row of tiles
  * Defines   dtype, M, V, MR, NV, bias, residual, act
  */
@@ -106,4 +107,21 @@ ${transform.define_result([f"y{i}_{j}" for j in range(M)], [f"e{i}_{j}" for j in
                     write_line(lines + i * width * ${V}, run, O - o, (size_t)P * Q, ${"residual + at + (size_t)i * Q, " if residual else ""}y + at + (size_t)i * Q);
             }
         }
+</%def>
+
+## The 3 x 3 taps of a filter's gradient from its points.
+<%def name="taps(source, step, to)">
+<% T = M + 2 %>\
+% for j in range(T):
+%   for i in range(T):
+                const vec d${i}_${j} = vload${V}(0, ${source} + ${i * T + j} * ${step});
+%   endfor
+${transform.define_result([f"e{i}_{j}" for i in range(3)], [f"d{i}_{j}" for i in range(T)])}
+% endfor
+% for i in range(3):
+${transform.define_result([f"y{i}_{j}" for j in range(3)], [f"e{i}_{j}" for j in range(T)])}
+%   for j in range(3):
+                vstore${V}(y${i}_${j}, ${3 * i + j}, ${to});
+%   endfor
+% endfor
 </%def>

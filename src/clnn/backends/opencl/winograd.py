@@ -37,11 +37,11 @@ def few_tiles(p: Problem, info: DeviceInfo) -> bool:
     return applies(p, info) and forward(p).tiles(4)[2] <= _FEW
 
 
-def _engine(rt: Runtime, p: Problem, at: Pass, m: int) -> Any:
-    """What computes an image: on CPUs by the side that has more points, which should stay in the caches."""
+def _engine(rt: Runtime, p: Problem, at: Pass, m: int, factor: int = 1) -> Any:
+    """What computes a product: on CPUs by whether filters or, `factor` times less heavy, tiles are more."""
     if not simd_fits(rt.info, p.kind):
         return winograd_phases
-    return winograd_deep if at.tiles(m)[2] < at.O else winograd_simd
+    return winograd_deep if at.tiles(m)[2] < factor * min(at.C, at.O) else winograd_simd
 
 
 def conv2d(m: int) -> Callable[..., None]:
@@ -66,7 +66,6 @@ def weight_grad(m: int) -> Callable[..., None]:
     """The launcher of the weight gradient, where tiles of m x m of the gradient are the filters."""
 
     def launch(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw: Buffer) -> None:
-        engine = winograd_simd if simd_fits(rt.info, p.kind) else winograd_phases
-        engine.weight_grad(rt, p, forward(p), m, g, x, dw)
+        _engine(rt, p, forward(p), m, 4).weight_grad(rt, p, forward(p), m, g, x, dw)
 
     return launch

@@ -17,7 +17,7 @@ _SCRATCH = 2**26  # points kept at a time, about: a device of many cores would n
 _SHARE = 64  # output channels a work-item should have at least, for it transforms the image
 # Rows and vectors of a micro-tile by the lanes of a vector; in a weight gradient rows divide the lanes.
 MICRO = {16: (8, 2), 8: (6, 2), 4: (8, 2)}
-_GRAD_MICRO = {16: (8, 2), 8: (4, 2), 4: (4, 4)}
+GRAD_MICRO = {16: (8, 2), 8: (4, 2), 4: (4, 4)}
 
 
 class _Tiling(NamedTuple):
@@ -78,7 +78,7 @@ def weight_grad(
 ) -> None:
     """dw from g and x by tiles of m x m of g, in slices of the tiles that are then added."""
     v, kind = lanes(rt.info, p.kind), accumulator(p.kind)
-    mr, nv = _GRAD_MICRO[v]
+    mr, nv = GRAD_MICRO[v]
     nv, points = min(nv, ceil_div(at.O, v)), (m + 2) ** 2
     own = min(ceil_div(_SHARE, nv * v), ceil_div(at.O, nv * v))
     share = min(ceil_div(_SHARE, v), ceil_div(at.C, v))
