@@ -12,6 +12,7 @@
  */
 <%namespace name="transform" file="_winograd_transform.cl.mako"/>\
 <%namespace name="tiles" file="_winograd_tiles.cl.mako"/>\
+<%namespace name="results" file="_winograd_results.cl.mako"/>\
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
 <% T = M + 2; NR = NV * V %>\
 ${tiles.types()}
@@ -72,25 +73,7 @@ ${tiles.cut("points", "g", "O", "first_o", f"own * {NV}", "P", "Q", "0", "0", f"
             for (int c = 0; c < share * ${V} && first_c + c < C; ++c) {
                 __global const acc *from = sums + ((size_t)(ob / ${NV}) * share * ${V} + c) * ${NR} + ob % ${NV} * ${V};
                 __global acc *to = partial + (((size_t)slice * ((O + ${V - 1}) / ${V}) + first_o / ${V} + ob) * C + first_c + c) * ${9 * V};
-                acc half_way[${3 * T * V}] __attribute__((aligned(64)));
-                for (int j = 0; j < ${T}; ++j) {
-% for i in range(T):
-                    const vec d${i} = vload${V}(0, from + (${i * T} + j) * sum_step);
-% endfor
-${transform.define_result(["e0", "e1", "e2"], [f"d{i}" for i in range(T)])}
-% for i in range(3):
-                    vstore${V}(e${i}, ${i * T} + j, half_way);
-% endfor
-                }
-                for (int i = 0; i < 3; ++i) {
-% for j in range(T):
-                    const vec e${j} = vload${V}(i * ${T} + ${j}, half_way);
-% endfor
-${transform.define_result(["y0", "y1", "y2"], [f"e{j}" for j in range(T)])}
-% for j in range(3):
-                    vstore${V}(y${j}, i * 3 + ${j}, to);
-% endfor
-                }
+${results.taps("from", "sum_step", "to")}
             }
     }
 }

@@ -13,121 +13,29 @@
  */
 <%namespace name="transform" file="_winograd_transform.cl.mako"/>\
 <%namespace name="tiles" file="_winograd_tiles.cl.mako"/>\
+<%namespace name="results" file="_winograd_results.cl.mako"/>\
+<%namespace name="filters" file="_winograd_filters.cl.mako"/>\
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
 <% T = M + 2; NR = NV * V %>\
 ${tiles.types()}
-${{"filters": filters, "conv2d": products}[part]()}
+${{"filters": transformed, "conv2d": products}[part]()}
 
-<%def name="filters()">
+<%def name="transformed()">
+${filters.functions()}
 ${tiles.kernel()}transform_filters(__global const real *restrict w, __global acc *restrict filters, const int O, const int K, const int lane_step,
                        const int depth_step, const int size)
 {
     const int block = get_global_id(0), panel = get_global_id(1), deep = get_global_size(0);
     const size_t step = (size_t)get_global_size(1) * deep * ${V * NR} + ${V};
-    __global acc *to = filters + ((size_t)panel * deep + block) * ${V * NR};
-    for (int k = block * ${V}; k < (block + 1) * ${V}; ++k)
-        for (int j = 0; j < ${NV}; ++j, to += ${V}) {
-            const int first = panel * ${NR} + j * ${V}, lanes = O - first;
-            const size_t at = (size_t)first * lane_step + (size_t)k * depth_step;
-            acc taps[${9 * V}] __attribute__((aligned(64)));
-% if dtype in ("f32", "f64") and V >= 9:
-            if (k < K && lanes >= ${V} && at + ${V - 1} * (size_t)lane_step + ${V} <= size) {
-%   for l in range(V):
-                const vec r${l} = loadv_${dtype}(w, at + ${l} * (size_t)lane_step);
-%   endfor
-${tiles.transpose()}
-%   for t in range(9):
-                vstore${V}(t${t}, ${t}, taps);
-%   endfor
-            } else
-% endif
-                for (int t = 0; t < 9; ++t)
-                    for (int l = 0; l < ${V}; ++l)
-                        taps[t * ${V} + l] = k < K && l < lanes ? LOAD(w, at + (size_t)l * lane_step + t) : 0;
-            acc half_way[${3 * T * V}] __attribute__((aligned(64)));
-            for (int s = 0; s < 3; ++s) {
-% for r in range(3):
-                const vec g${r} = vload${V}(${f"{8 - 3 * r} - s" if flip else f"{3 * r} + s"}, taps);
-% endfor
-${transform.define_points([f"e{i}" for i in range(T)], ["g0", "g1", "g2"])}
-% for i in range(T):
-                vstore${V}(e${i}, ${3 * i} + s, half_way);
-% endfor
-            }
-            for (int i = 0; i < ${T}; ++i) {
-% for s in range(3):
-                const vec e${s} = vload${V}(i * 3 + ${s}, half_way);
-% endfor
-${transform.define_points([f"p{j}" for j in range(T)], ["e0", "e1", "e2"])}
-% for j in range(T):
-                vstore${V}(p${j}, 0, to + (i * ${T} + ${j}) * step);
-% endfor
-            }
-        }
+    for (int j = 0; j < ${NV}; ++j)
+        transform_block(w, O, K, lane_step, depth_step, size, panel * ${NR} + j * ${V}, block * ${V},
+                        filters + ((size_t)panel * deep + block) * ${V * NR} + j * ${V}, step);
 }
 </%def>
 
 <%def name="products()">
-${gemm.epilogue()}
+${results.functions()}
 ${tiles.lines()}
-static vec epilogue_lanes(const vec v)
-{
-% if "(" in act.replace("(T)", ""):
-    acc each[${V}] __attribute__((aligned(64)));
-    vstore${V}(v, 0, each);
-    for (int l = 0; l < ${V}; ++l)
-        each[l] = epilogue(each[l]);
-    return vload${V}(0, each);
-% else:
-    return ${act.replace("(T)", "(vec)")};
-% endif
-}
-
-/* `count` outputs per channel from a line with the channels together. */
-static void write_line(__global const acc *restrict line, const int count, const int lanes, const size_t plane,
-                       ${"__global const real *restrict residual, " if residual else ""}__global real *restrict y)
-{
-    for (int c = 0; c < count; c += ${V}) {
-        const int n = min(${V}, count - c);
-% for l in range(V):
-        const vec r${l} = vload${V}(c + ${l}, line);
-% endfor
-${tiles.transpose()}
-        if (n == ${V} && lanes >= ${V}) {
-% for l in range(V):
-            storev_${dtype}(y, ${l} * plane + c, epilogue_lanes(t${l}${f" + loadv_{dtype}(residual, {l} * plane + c)" if residual else ""}));
-% endfor
-        } else {
-            acc rest[${V * V}] __attribute__((aligned(64)));
-% for l in range(V):
-            vstore${V}(${f"t{l}" if residual else f"epilogue_lanes(t{l})"}, ${l}, rest);
-% endfor
-            for (int l = 0; l < min(${V}, lanes); ++l) {
-                int b = 0;
-% if dtype in ("f32", "f64"):
-%   for d in [d for d in (8, 4, 2) if d < V]:
-                if (n & ${d}) {
-                    ${"double" if dtype == "f64" else "float"}${d} v = vload${d}(0, rest + l * ${V} + b);
-%     if residual:
-                    v += vload${d}(0, residual + l * plane + c + b);
-                    acc each[${d}];
-                    vstore${d}(v, 0, each);
-                    for (int i = 0; i < ${d}; ++i)
-                        y[l * plane + c + b + i] = epilogue(each[i]);
-%     else:
-                    vstore${d}(v, 0, y + l * plane + c + b);
-%     endif
-                    b += ${d};
-                }
-%   endfor
-% endif
-                for (; b < n; ++b)
-                    STORE(y, l * plane + c + b, ${f"epilogue(rest[l * {V} + b] + LOAD(residual, l * plane + c + b))" if residual else f"rest[l * {V} + b]"});
-            }
-        }
-    }
-}
-
 <%def name="multiply(rows)">
 % for i in range(rows):
 %   for j in range(NV):
@@ -192,47 +100,7 @@ ${multiply(MR // 2)}
 % endif
 ${multiply(MR)}
                 }
-        for (int r = 0; r < count; ++r) {
-            const int row = chunk + r, n = row / segments / down, h = row / segments % down, s = row % segments;
-            const int edge = s * wide * ${M}, width = min(wide * ${M}, Q - edge), height = min(${M}, P - h * ${M});
-            for (int ob = 0; ob < own * ${NV}; ++ob) {
-                const int o = first_panel * ${NR} + ob * ${V};
-                if (o >= O)
-                    break;
-% if bias:
-                acc some[${V}] __attribute__((aligned(64)));
-                for (int l = 0; l < ${V}; ++l)
-                    some[l] = o + l < O ? LOAD(bias, o + l) : 0;
-                const vec extra = vload${V}(0, some);
-% endif
-                for (int q = 0; q * ${M} < width; ++q) {
-                    const int t = r * wide + q;
-                    __global const acc *from = sums + (size_t)(t / ${MR}) * share * ${MR * NR} + (ob / ${NV}) * ${MR * NR} + t % ${MR} * ${NR} + ob % ${NV} * ${V};
-                    acc half_way[${M * T * V}] __attribute__((aligned(64)));
-                    for (int j = 0; j < ${T}; ++j) {
-% for i in range(T):
-                        const vec d${i} = vload${V}(0, from + (${i * T} + j) * sum_step);
-% endfor
-${transform.define_result([f"e{i}" for i in range(M)], [f"d{i}" for i in range(T)])}
-% for i in range(M):
-                        vstore${V}(e${i}, ${i * T} + j, half_way);
-% endfor
-                    }
-                    for (int i = 0; i < ${M}; ++i) {
-% for j in range(T):
-                        const vec e${j} = vload${V}(i * ${T} + ${j}, half_way);
-% endfor
-${transform.define_result([f"y{j}" for j in range(M)], [f"e{j}" for j in range(T)])}
-% for j in range(M):
-                        vstore${V}(y${j}${" + extra" if bias else ""}, q * ${M} + ${j}, lines + i * pitch);
-% endfor
-                    }
-                }
-                const size_t at = (((size_t)n * O + o) * P + h * ${M}) * Q + edge;
-                for (int i = 0; i < height; ++i)
-                    write_line(lines + i * pitch, width, O - o, (size_t)P * Q, ${"residual + at + (size_t)i * Q, " if residual else ""}y + at + (size_t)i * Q);
-            }
-        }
+${results.rows(f"sums + ((size_t)(t / {MR}) * share + ob / {NV}) * {MR * NR}")}\
     }
 }
 </%def>

@@ -6,7 +6,7 @@
  *           conv2d: y = act(conv2d(x, w) + bias + residual); the data gradient is the same on flipped filters
  *           weight_grad: the outputs of a tile are the filter's 3 x 3, the filter is the M x M of the output gradient
  * Layout    x NCHW, y NOPQ; the rest by engine
- * Defines   dtype, engine: "simd", "grad" or "phases" (_winograd_<engine>), M, and those of the engine
+ * Defines   dtype, engine: "simd", "grad", "deep", "deep_grad" or "phases" (_winograd_<engine>), M, and those of the engine
  * Tunables  those of the engine
  * Launch    see the engine
  * Source    Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", 2016; the points: Barabasz, Anderson, Soodhalter,

@@ -198,12 +198,12 @@ def template_hash(op: str) -> str:
     wanted = {"_prelude", table.family, *modules, *(a.name for a in table.algorithms)}
     texts: dict[str, str] = {}
     while wanted:
-        stem = wanted.pop()
-        path = KERNELS / f"{stem}.cl.mako"
-        if path.is_file():
-            texts[stem] = path.read_text("utf-8")
-            wanted.update(set(_INCLUDED.findall(texts[stem])) - set(texts))
-    return sha256("\0".join(texts[stem] for stem in sorted(texts)).encode()).hexdigest()[:16]
+        # a part that is chosen by an expression may be any of those it could name
+        for path in KERNELS.glob(re.sub(r"\$\{.*?\}", "*", wanted.pop()) + ".cl.mako"):
+            if path.name not in texts:
+                texts[path.name] = path.read_text("utf-8")
+                wanted.update(_INCLUDED.findall(texts[path.name]))
+    return sha256("\0".join(texts[name] for name in sorted(texts)).encode()).hexdigest()[:16]
 
 
 @cache

@@ -16,8 +16,8 @@ _SPAN = 16  # tiles a work-item should have at least, for it reads all filters
 _SCRATCH = 2**26  # points kept at a time, about: a device of many cores would need gigabytes
 _SHARE = 64  # output channels a work-item should have at least, for it transforms the image
 # Rows and vectors of a micro-tile by the lanes of a vector; in a weight gradient rows divide the lanes.
-_MICRO = {16: (8, 2), 8: (6, 2), 4: (8, 2)}
-_GRAD_MICRO = {16: (8, 2), 8: (4, 2), 4: (4, 4)}
+MICRO = {16: (8, 2), 8: (6, 2), 4: (8, 2)}
+GRAD_MICRO = {16: (8, 2), 8: (4, 2), 4: (4, 4)}
 
 
 class _Tiling(NamedTuple):
@@ -29,13 +29,14 @@ class _Tiling(NamedTuple):
     each: int
 
 
-def _tiling(at: Pass, m: int, spans: int) -> _Tiling:
+def tiling(at: Pass, m: int, spans: int, chunk: int = _CHUNK) -> _Tiling:
+    """Rows of tiles shared out among `spans`, or fewer, in chunks of about `chunk` tiles."""
     across = ceil_div(at.Q, m)
-    wide = ceil_div(across, ceil_div(across, 2 * _CHUNK))
+    wide = ceil_div(across, ceil_div(across, 2 * chunk))
     segments = ceil_div(across, wide)
     rows = at.N * ceil_div(at.P, m) * segments
     mine = ceil_div(rows, min(spans, rows))
-    chunks = ceil_div(mine, max(1, _CHUNK // wide))
+    chunks = ceil_div(mine, max(1, chunk // wide))
     return _Tiling(wide, segments, rows, ceil_div(mine, chunks))
 
 
@@ -44,7 +45,7 @@ def correlate(
 ) -> None:
     """y = act(x correlated with w + bias + residual) by tiles of m x m."""
     v, kind = lanes(rt.info, p.kind), accumulator(p.kind)
-    mr, nv = _MICRO[v]
+    mr, nv = MICRO[v]
     nv = min(nv, ceil_div(at.O, v))
     shape, nr = {"V": v, "MR": mr, "NV": nv}, nv * v
     deep, panels, points = ceil_div(at.C, v), ceil_div(at.O, nr), (m + 2) ** 2
@@ -59,16 +60,16 @@ def correlate(
     workers, tiles = 4 * rt.info.compute_units, at.tiles(m)[2]
     most = _SCRATCH // (points * _CHUNK * (at.C + at.O))
     spans = max(1, min(workers, tiles // _SPAN, most))
-    tiling = _tiling(at, m, spans)
-    spans = min(spans, tiling.rows)
+    plan = tiling(at, m, spans)
+    spans = min(spans, plan.rows)
     share = ceil_div(panels, max(1, min(ceil_div(workers, spans), at.O // _SHARE)))
-    splits, most = ceil_div(panels, share), ceil_div(tiling.each * tiling.wide, mr)
+    splits, most = ceil_div(panels, share), ceil_div(plan.each * plan.wide, mr)
     items = spans * splits
-    lines = rt.empty(Spec((items, 2 * m + 6, tiling.wide * m + 2 + v, v), kind))
+    lines = rt.empty(Spec((items, 2 * m + 6, plan.wide * m + 2 + v, v), kind))
     image = rt.empty(Spec((items, points, most * deep * mr * v + v), kind))
     sums = rt.empty(Spec((items, points, most * share * mr * nr + v), kind))
     rt.launch("winograd", "conv2d", (spans, splits), x, filters, *end.operands, y, lines, image, sums, *at.sizes,
-              tiling.wide, tiling.segments, tiling.each, panels, share, group=(1, 1), part="conv2d", **end.defines,
+              plan.wide, plan.segments, plan.each, panels, share, group=(1, 1), part="conv2d", **end.defines,
               **defines)  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def weight_grad(
 ) -> None:
     """dw from g and x by tiles of m x m of g, in slices of the tiles that are then added."""
     v, kind = lanes(rt.info, p.kind), accumulator(p.kind)
-    mr, nv = _GRAD_MICRO[v]
+    mr, nv = GRAD_MICRO[v]
     nv, points = min(nv, ceil_div(at.O, v)), (m + 2) ** 2
     own = min(ceil_div(_SHARE, nv * v), ceil_div(at.O, nv * v))
     share = min(ceil_div(_SHARE, v), ceil_div(at.C, v))
@@ -86,18 +87,18 @@ def weight_grad(
     slices = min(
         ceil_div(4 * rt.info.compute_units, blocks[0] * blocks[1]), max(1, tiles // _CHUNK)
     )
-    tiling = _tiling(at, m, slices)
-    slices = min(slices, tiling.rows)
-    jobs, most = slices * blocks[0] * blocks[1], tiling.each * tiling.wide
+    plan = tiling(at, m, slices)
+    slices = min(slices, plan.rows)
+    jobs, most = slices * blocks[0] * blocks[1], plan.each * plan.wide
     items = min(jobs, 4 * rt.info.compute_units)
-    lines = rt.empty(Spec((items, 2 * m + 6, tiling.wide * m + 2 + v, v), kind))
+    lines = rt.empty(Spec((items, 2 * m + 6, plan.wide * m + 2 + v, v), kind))
     image = rt.empty(Spec((items, points, most * share * v + v), kind))
     grads = rt.empty(Spec((items, points, most * own * nv * v + v), kind))
     sums = rt.empty(Spec((items, points, share * own * v * nv * v + v), kind))
     partial = rt.empty(Spec((slices, ceil_div(at.O, v), at.C, 9, v), kind))
     defines = p.defines(engine="grad", M=m, V=v, MR=mr, NV=nv)
     rt.launch("winograd", "weight_grad", (items,), g, x, partial, lines, image, grads, sums, *at.sizes,
-              tiling.wide, tiling.segments, tiling.each, share, own, slices, group=(1,), **defines)  # fmt: skip
+              plan.wide, plan.segments, plan.each, share, own, slices, group=(1,), **defines)  # fmt: skip
     each = ceil_div(at.C, 4)
     rt.launch("winograd", "reduce", (ceil_div(at.C, each), ceil_div(at.O, v)), partial, dw, at.C, at.O,
               slices, each, group=(1, 1), **defines)  # fmt: skip

@@ -1,0 +1,78 @@
+"""The CPU engine of kernels/winograd.cl.mako for more filters than image: filters are transformed in cache."""
+
+from __future__ import annotations
+
+from ...dtypes import accumulator
+from ...shapes import Spec
+from .correlation import Problem
+from .gemm import NO_EPILOGUE, Epilogue, ceil_div, lanes
+from .runtime import Buffer, Runtime
+from .winograd_simd import GRAD_MICRO, MICRO, tiling
+from .winograd_tiling import Pass
+
+_DEPTH = 64  # channels whose filters are transformed at a time: with the sums they fill a second-level cache
+_TILES = 128  # of a span, about
+_SHARE = 64  # channels of a work-item of the weight gradient
+_TURN = 32  # tiles that meet the same filters in turn, a multiple of every MR
+
+
+def correlate(
+    rt: Runtime, p: Problem, at: Pass, m: int, x: Buffer, w: Buffer, end: Epilogue, y: Buffer
+) -> None:
+    """y = act(x correlated with w + bias + residual) by tiles of m x m."""
+    v, kind, points = lanes(rt.info, p.kind), accumulator(p.kind), (m + 2) ** 2
+    mr, nv = MICRO[v]
+    nv = min(nv, ceil_div(at.O, v))
+    panels, nr, workers, tiles = (
+        ceil_div(at.O, nv * v),
+        nv * v,
+        4 * rt.info.compute_units,
+        at.tiles(m)[2],
+    )
+    depth = min(ceil_div(at.C, v), ceil_div(_DEPTH, v))
+    groups = ceil_div(at.C, depth * v)
+    spans = max(ceil_div(tiles, _TILES), min(ceil_div(workers, panels), tiles // 16))
+    plan = tiling(at, m, spans, _TILES)
+    spans, most = ceil_div(plan.rows, plan.each), ceil_div(plan.each * plan.wide, mr)
+    parts = min(ceil_div(workers, groups), plan.rows)
+    defines = p.defines(engine="deep", M=m, V=v, MR=mr, NV=nv)
+    image = rt.empty(Spec((spans, most, groups, points, depth * mr * v + v), kind))
+    lines = rt.empty(Spec((parts * groups, 2 * m + 6, plan.wide * m + 2 + v, v), kind))
+    rt.launch("winograd", "cut", (groups, parts), x, image, lines, at.N, at.C, at.H, at.W, at.P, at.Q, at.top, at.left,
+              plan.wide, plan.segments, plan.each, depth, group=(1, 1), part="cut", **defines)  # fmt: skip
+    items = panels * spans
+    filters = rt.empty(Spec((items, points, depth * v * nr + v), kind))
+    sums = rt.empty(Spec((items, most, points, mr * nr + v), kind))
+    lines = rt.empty(Spec((items, plan.wide + 1, m, m, v), kind))
+    rt.launch("winograd", "conv2d", (panels, spans), image, w, *end.operands, y, filters, sums, lines, at.N, at.C,
+              at.P, at.Q, at.O, *at.filters, w.size, plan.wide, plan.segments, plan.each, depth, _TURN, group=(1, 1),
+              part="conv2d", flip=at.flip, **end.defines, **defines)  # fmt: skip
+
+
+def weight_grad(
+    rt: Runtime, p: Problem, at: Pass, m: int, g: Buffer, x: Buffer, dw: Buffer
+) -> None:
+    """dw from g and x by tiles of m x m of g."""
+    v, kind, points = lanes(rt.info, p.kind), accumulator(p.kind), (m + 2) ** 2
+    mr, nv = GRAD_MICRO[v]
+    nv = min(nv, ceil_div(at.O, v))
+    panels, plan = ceil_div(at.O, nv * v), tiling(at, m, 1)
+    defines = p.defines(engine="deep_grad", M=m, V=v, MR=mr, NV=nv)
+
+    def cut(what: str, array: Buffer, blocks: int, *sizes: int) -> Buffer:
+        parts = min(ceil_div(4 * rt.info.compute_units, blocks), plan.rows)
+        out = rt.empty(Spec((blocks, points, plan.rows * plan.wide + 1, v), kind))
+        lines = rt.empty(Spec((parts * blocks, 2 * m + 6, plan.wide * m + 2 + v, v), kind))
+        rt.launch("winograd", "cut", (blocks, parts), array, out, lines, at.N, *sizes, plan.wide, plan.segments,
+                  group=(1, 1), part="cut", what=what, **defines)  # fmt: skip
+        return out
+
+    deep = ceil_div(at.C, v)
+    image = cut("image", x, deep, at.C, at.H, at.W, at.P, at.top, at.left)
+    grads = cut("points", g, panels * nv, at.O, at.P, at.Q, at.P, 0, 0)
+    share = min(deep, ceil_div(_SHARE, v))
+    grid = (ceil_div(deep, share), panels)
+    sums = rt.empty(Spec((*grid, points, v * nv * v + v), kind))
+    lines = rt.empty(Spec((*grid, nv, share * 9 * v + v, v), kind))
+    rt.launch("winograd", "weight_grad", grid, image, grads, dw, sums, lines, at.C, at.O, plan.rows * plan.wide, share,
+              group=(1, 1), part="weight_grad", **NO_EPILOGUE.defines, **defines)  # fmt: skip
