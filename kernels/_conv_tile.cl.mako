@@ -65,7 +65,7 @@ __kernel void add(__global const acc *restrict partial, __global real *restrict 
 </%def>
 
 ## Where column j of y lies: the pixels of an image side by side, or at steps.
-<%def name="column()">${"(size_t)(j / (P * Q)) * yn + j % (P * Q)" if vc == 4 else "(size_t)(j / Q / P) * yn + (size_t)(j / Q % P) * yp + (size_t)(j % Q) * yq"}</%def>\
+<%def name="column()">${"j / (P * Q) * yn + j % (P * Q)" if vc == 4 else "j / Q / P * yn + j / Q % P * yp + j % Q * yq"}</%def>\
 
 <%def name="conv2d()">\
 <%
@@ -89,10 +89,10 @@ void conv2d(__global const real *restrict x_all, __global const real *restrict w
 {
 ${tiles.place()}\
 % if split:
-    const size_t group = get_global_id(2) % groups, before = (size_t)get_global_id(2) * M * N;
+    const index_t group = get_global_id(2) % groups, before = (index_t)get_global_id(2) * M * N;
     const int k_begin = get_global_id(2) / groups * depth, k_end = min(k_begin + depth, K);
 % else:
-    const size_t group = get_global_id(2), before = group * M * yo + y0;
+    const index_t group = get_global_id(2), before = group * M * yo + y0;
     const int k_begin = 0, k_end = K;
 % if bias:
     bias += group * M;
@@ -101,9 +101,9 @@ ${tiles.place()}\
     __global const real *w = w_all + group * K * MP, *x = x_all + group * xg + x0;
 ${tiles.product(a, b)}\
 % if split:
-${tiles.store("before + (size_t)i * N", "j", vc, lambda v: f"*(__global acc{4 if vc == 4 else ''} *)(partial + to) = {v};")}\
+${tiles.store("before + i * N", "j", vc, lambda v: f"*(__global acc{4 if vc == 4 else ''} *)(partial + to) = {v};")}\
 % else:
-${tiles.store("before + (size_t)i * yo", capture(column), vc, tiles.end("y", vc, "i"))}\
+${tiles.store("before + i * yo", capture(column), vc, tiles.end("y", vc, "i"))}\
 % endif
 }
 </%def>
@@ -169,13 +169,13 @@ void weight_grad(__global const real *restrict g_all, __global const real *restr
                  const index_t xg, const index_t xc, const int xp, const int xq, const int xr, const int xs, const index_t x0)
 {
 ${tiles.place()}\
-    const size_t group = get_global_id(2) % groups, before = (size_t)get_global_id(2) * M * N;
+    const index_t group = get_global_id(2) % groups, before = (index_t)get_global_id(2) * M * N;
     const index_t k_begin = get_global_id(2) / groups * depth, k_end = min(k_begin + depth, K);
     const int area = P * Q, area_step = ${TK} % area, images_step = ${TK} / area, q_step = ${TK} % Q, p_step = ${TK} / Q % P;
     __global const real *g = g_all + group * M * area, *x = x_all + group * xg + x0;
     index_t pixel, g_n, g_pq, g_at, x_n, x_p, x_q, x_at;
 ${tiles.product(a, b, seek, step)}\
-${tiles.store("before + (size_t)i * N", "j", vc,
+${tiles.store("before + i * N", "j", vc,
               lambda v: f"*(__global acc{4 if vc == 4 else ''} *)(to_dw + to) = {v};" if split else f"STORE{4 if vc == 4 else ''}(to_dw, to, {v});")}\
 }
 </%def>

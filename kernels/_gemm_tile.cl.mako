@@ -165,12 +165,12 @@ ${bases(a)}${bases(b)}\
         {
             const index_t j = j0 + tx * 4 + ${s * (TN // RN) * 4 + e};
             if (j < N) {
-                const size_t across_to = ${column};
+                const index_t across_to = ${column};
 %     for r in range(RM):
                 {
                     const index_t i = i0 + ty * 4 + ${r // 4 * (TM // RM) * 4 + r % 4};
                     if (i < M) {
-                        const size_t to = ${row} + across_to;
+                        const index_t to = ${row} + across_to;
                         ${value(f"c{r}_{s}" if vector == 4 else f"c{r}_{s}.s{e}")}
                     }
                 }

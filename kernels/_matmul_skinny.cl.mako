@@ -113,10 +113,10 @@ ${walk.batch()}\
 %   for n, (f, c) in enumerate(part):
         if (lk == ${n % LK} && ${f} < few && j0 + ${c} < J) {
             const int ${"i = %d, j = j0 + %d" % (f, c) if few == "m" else "i = j0 + %d, j = %d" % (c, f)};
-            const size_t to = ((size_t)z * M + i) * N + j;
+            const index_t to = ((index_t)z * M + i) * N + j;
             const acc sum = scratch[${n * WG} + lane - lk${"" if along_k else f" * {LJ}"}];
 %     if split:
-            partial[(size_t)get_group_id(1) * batches * M * N + to] = sum;
+            partial[(index_t)get_group_id(1) * batches * M * N + to] = sum;
 %     else:
             ${tiles.end("C", 1, "j")("sum")}
 %     endif

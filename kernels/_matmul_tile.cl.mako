@@ -34,15 +34,15 @@ ${tiles.place()}\
 % else:
     const int k_begin = 0, k_end = K;
     for (int z = get_global_id(2); z < batches; z += get_global_size(2)) {
-        const size_t before = (size_t)z * M * N;
+        const index_t before = (index_t)z * M * N;
 % endif
 ${walk.batch()}\
         __global const real *A = A_all + za, *B = B_all + zb;
 ${tiles.product(a, b)}\
 % if split:
-${tiles.store("(size_t)i * N", "j", vc, lambda v: f"*(__global acc{4 if vc == 4 else ''} *)(to_part + to) = {v};")}\
+${tiles.store("i * N", "j", vc, lambda v: f"*(__global acc{4 if vc == 4 else ''} *)(to_part + to) = {v};")}\
 % else:
-${tiles.store("before + (size_t)i * N", "j", vc, tiles.end("C_all", vc, "j"))}\
+${tiles.store("before + i * N", "j", vc, tiles.end("C_all", vc, "j"))}\
 % endif
     }
 }

@@ -23,7 +23,7 @@ def applies(p: Problem, info: DeviceInfo) -> bool:
 
 def tunables(p: Problem, info: DeviceInfo) -> list[dict[str, int]]:
     """Tiles that fit the device, each with several numbers of slices."""
-    return [{**at, "slices": n} for at in gemm_tile.tiles(info, p.kind) for n in _SLICES]
+    return [{**at, "slices": n} for at in gemm_tile.tiles(info, p.kind, windows=True) for n in _SLICES]
 
 
 def conv2d(rt: Runtime, p: Problem, x: Buffer, w: Buffer, end: Epilogue, y: Buffer) -> None:
@@ -109,7 +109,7 @@ def _sliced(
 ) -> tuple[dict[str, int], int, int]:
     """The tile, how many slices of the depth, and what each sums."""
     depth = max(depth, 1)
-    best = gemm_tile.split(rt.info, p.kind, rows, columns, depth, p.groups)
+    best = gemm_tile.split(rt.info, p.kind, rows, columns, depth, p.groups, windows=True)
     at = rt.tuned(op, "tile", p, {**best.tile, "slices": best.slices})
     each = ceil_div(depth, at.pop("slices") * at["TK"]) * at["TK"]
     return at, ceil_div(depth, each), each

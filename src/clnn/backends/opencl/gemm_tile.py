@@ -44,9 +44,9 @@ def applies(info: DeviceInfo, kind: DType) -> bool:
     return kind.is_floating_point and next(_fitting(info, kind), None) is not None
 
 
-def tiles(info: DeviceInfo, kind: DType) -> list[Tile]:
-    """Every tile that fits the device."""
-    return [_named(shape) for shape, _ in _fitting(info, kind)]
+def tiles(info: DeviceInfo, kind: DType, *, windows: bool = False) -> list[Tile]:
+    """Every tile that fits the device; `windows` says that elements are gathered from those of an image."""
+    return [_named(shape) for shape, _ in _fitting(info, kind, windows)]
 
 
 def whole(info: DeviceInfo, kind: DType, rows: int, columns: int, products: int) -> Tile:
@@ -58,12 +58,12 @@ def whole(info: DeviceInfo, kind: DType, rows: int, columns: int, products: int)
 
 
 def split(
-    info: DeviceInfo, kind: DType, rows: int, columns: int, depth: int, products: int
-) -> Split:
+    info: DeviceInfo, kind: DType, rows: int, columns: int, depth: int, products: int, *, windows: bool = False
+) -> Split:  # fmt: skip
     """The tile and the slices of K that are done first; one slice where more would hardly help."""
     depth = max(depth, 1)
     alone, sliced = [], []
-    for shape, speed in _fitting(info, kind):
+    for shape, speed in _fitting(info, kind, windows):
 
         def time(slices: int, shape: tuple[int, ...] = shape, speed: float = speed) -> float:
             busy = _time(info, shape, speed, rows, columns, products * slices) * ceil_div(
@@ -104,14 +104,19 @@ def _named(shape: tuple[int, ...]) -> Tile:
     return dict(zip(("TM", "TN", "TK", "RM", "RN"), shape, strict=True))
 
 
-def _fitting(info: DeviceInfo, kind: DType) -> Iterator[tuple[tuple[int, ...], float]]:
+def _fitting(
+    info: DeviceInfo, kind: DType, windows: bool = False
+) -> Iterator[tuple[tuple[int, ...], float]]:
+    intel = "intel" in info.vendor.lower() and info.kind == "gpu"
     for shape, speed in TILES.items():
         tm, tn, tk, rm, rn = shape
         nbytes = 2 * (tm + tn + 8) * tk * (8 if kind is float64 else 4)
         items = tm // rm * (tn // rn)
         registers = rm * rn <= (32 if kind is float64 else 64)
-        if kind is float64 and "intel" in info.vendor.lower() and info.kind == "gpu":
+        if intel and kind is float64:
             registers = rm * rn * tk <= 128  # as few as half of what others have for a work-item
+        elif intel and windows:  # whose addresses take registers too, two for an element on its way
+            registers = rm * rn <= 32 and (tm + tn) * tk <= 8 * items
         if (
             registers
             and nbytes <= info.local_mem

@@ -16,8 +16,8 @@ _SPAN = 16  # tiles a work-item should have at least, for it reads all filters
 _SCRATCH = 2**26  # points kept at a time, about: a device of many cores would need gigabytes
 _SHARE = 64  # output channels a work-item should have at least, for it transforms the image
 # Rows and vectors of a micro-tile by the lanes of a vector; in a weight gradient rows divide the lanes.
-MICRO = {16: (8, 2), 8: (6, 2), 4: (8, 2)}
-GRAD_MICRO = {16: (8, 2), 8: (4, 2), 4: (4, 4)}
+MICRO = {16: (8, 2), 8: (6, 2), 4: (8, 2), 2: (8, 2)}
+GRAD_MICRO = {16: (8, 2), 8: (4, 2), 4: (4, 4), 2: (2, 4)}
 
 
 class _Tiling(NamedTuple):

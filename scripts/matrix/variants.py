@@ -70,6 +70,7 @@ class _Kernel:
     """What stands in for a kernel object, and knows where its launches are to be written down."""
 
     def __init__(self, variant: Variant, name: str) -> None:
+        self.variant, self.name = variant, name
         self.groups = variant.kernels.setdefault(name, set())
 
 
@@ -87,6 +88,7 @@ class Paper(runtime.Runtime):
         ):
             super().__init__(info)
         self.variants: dict[str, Variant] = {}
+        self.launches: list[tuple[Variant, str, int]] = []  # kernels, each with its work-items
 
     def empty(self, spec: Spec) -> runtime.Buffer:
         """No memory for `spec`."""
@@ -111,16 +113,17 @@ class Paper(runtime.Runtime):
     def enqueue(self, kernel: Any, grid: Shape, group: Shape | None, flat: list[Any]) -> None:
         """Write the work-group size down; 0 is the driver's choice."""
         kernel.groups.add(0 if group is None else int(np.prod(group)))
+        self.launches.append((kernel.variant, kernel.name, int(np.prod(grid))))
 
     def repeated(self, kernel: Any, grid: Shape, group: Shape | None, args: Sequence[Any]) -> Any:
-        """As it is enqueued once, it would be again."""
-        self.enqueue(kernel, grid, group, [])
+        """What `repeat` takes."""
         made = object.__new__(runtime.Repeated)
         made.kernel, made.grid, made.group = kernel, grid, group
         return made
 
     def repeat(self, launch: Any, mems: Iterable[Any]) -> None:
-        """Nothing that `repeated` has not seen."""
+        """As it was enqueued once, it is again."""
+        self.enqueue(launch.kernel, launch.grid, launch.group, [])
 
     def _build(self, family: str, name: str, defines: dict[str, Any]) -> Any:
         key = (family, *sorted(defines.items()))
@@ -148,11 +151,11 @@ class _Backend(opencl.OpenCL):
         return arrays
 
 
-def on_paper(target: Target) -> Device:
-    """A device with the facts of a GPU that is not here; nothing finds it by name."""
+def on_paper(info: DeviceInfo) -> Device:
+    """A device of these facts that computes nothing; none finds it by name."""
     device = object.__new__(Device)
-    device.name, device.type, device.index = target.name, "opencl", 0
-    device.info, device._key = target.info(), next(_numbers)
+    device.name, device.type, device.index = info.name, "opencl", 0
+    device.info, device._key = info, next(_numbers)
     device.backend = _Backend(device.info)
     return device
 
@@ -161,7 +164,7 @@ def collect(
     target: Target, problems: dict[str, Callable[[Device], None]]
 ) -> tuple[list[Variant], list[str]]:
     """(programs that the problems ask for, what went wrong while they were asked)."""
-    device = on_paper(target)
+    device = on_paper(target.info())
     failures = []
     for name, problem in problems.items():
         try:

@@ -20,11 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("scripts", "src", "tests")]
 
-from offline import report, tools  # noqa: E402
-from offline.problems import problems  # noqa: E402
-from offline.results import Answers, as_json, compile_all, judge  # noqa: E402
-from offline.targets import TARGETS, Target  # noqa: E402
-from offline.variants import Variant, collect, thinned, untuned  # noqa: E402
+from matrix import report, tools  # noqa: E402
+from matrix.problems import problems  # noqa: E402
+from matrix.results import Answers, as_json, compile_all, judge  # noqa: E402
+from matrix.targets import TARGETS, Target  # noqa: E402
+from matrix.variants import Variant, collect, thinned, untuned  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: E402
 

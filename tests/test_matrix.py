@@ -11,11 +11,11 @@ import clnn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from offline import report, tools
-from offline.compilers import Built, parse_amdgpu, parse_intel, parse_ptxas
-from offline.results import Answers, judge
-from offline.targets import TARGETS, Use, occupancy
-from offline.variants import Variant, collect
+from matrix import report, tools
+from matrix.compilers import Built, parse_amdgpu, parse_intel, parse_ptxas
+from matrix.results import Answers, judge
+from matrix.targets import TARGETS, Use, occupancy
+from matrix.variants import Variant, collect
 
 PTXAS = """\
 ptxas info    : 0 bytes gmem
