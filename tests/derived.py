@@ -63,7 +63,7 @@ SPECIAL = {"nan": (np.nan,), "inf": (np.inf, -np.inf)}
 
 
 def odd() -> Iterator[tuple[str, Sample]]:
-    """Of every op, the first sample of float32 with NaN, and with infinities, among its operands."""
+    """Of every op, the first sample of float32 with NaN, and with infinities, in what it computes on."""
     seen: set[str] = set()
     for s in gather("SAMPLES"):
         if s.fn in seen or not _plain(s) or max(a.size for a in host_operands(s)) < 6:
@@ -74,13 +74,15 @@ def odd() -> Iterator[tuple[str, Sample]]:
 
 
 def _poked(sample: Sample, values: tuple[float, ...]) -> Sample:
+    """`values` in the first floating operand, of maps in all, each time at other places."""
     operands: list[Any] = []
+    at = 0
     for t, a in zip(_operands(sample), host_operands(sample), strict=True):
-        if a.dtype == np.float32 and a.size > len(values):
-            a = a.copy()
-            a.reshape(-1)[:: max(2, a.size // len(values))][: len(values)] = values
-            t = T(dtype="float32", values=a, grad=t.grad)
-        elif a.dtype == np.float32:
-            t = T(dtype="float32", values=a, grad=t.grad)
+        if a.dtype == np.float32:
+            if a.size > 2 * len(values) and (not at or sample.family == "elementwise"):
+                step = a.size // len(values)
+                a.reshape(-1)[at::step][: len(values)] = values
+                at += 1
+            t = T(values=a, grad=t.grad)
         operands.append(t)
     return _with(sample, operands)

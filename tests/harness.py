@@ -206,17 +206,23 @@ def check_against_reference(sample: Sample, device: Any, fn: Any = None) -> None
     compare(run_clnn(sample, device, fn), want, sample, who, of_largest(sample.family, None))
 
 
-def check_algorithm(sample: Sample, device: Any, name: str) -> bool:
-    """Compare `name` with the reference; False where it does not apply, and another ran in its place."""
+def run_by(sample: Sample, device: Any, name: str) -> tuple[list[Any], list[Any]] | None:
+    """What algorithm `name` gives; None where it does not apply, and another ran in its place."""
     with contextlib.ExitStack() as stack:
         table = algorithms_of(sample.family)
         ops_with_it = [op for op, found in table.items() if name in {a.name for a in found}]
         used = [stack.enter_context(algorithm(op, name, strict=False)) for op in ops_with_it]
         got = run_clnn(sample, device)
-    if any(used):
+    return got if any(used) else None
+
+
+def check_algorithm(sample: Sample, device: Any, name: str) -> bool:
+    """Compare `name` with the reference; False where it does not apply."""
+    got = run_by(sample, device, name)
+    if got is not None:
         who = f"{device} by {name} against reference"
         compare(got, run_reference(Key(sample)), sample, who, of_largest(sample.family, name))
-    return any(used)
+    return got is not None
 
 
 def check_numeric_grad(

@@ -3,7 +3,7 @@
 import functools
 
 from clnn.backends.opencl import OpenCL
-from clnn.backends.opencl.pretend import PROFILES, pretended
+from clnn.backends.opencl.pretend import pretended
 from clnn.device import Device
 from kernel_lint import refuse
 
