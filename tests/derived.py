@@ -27,7 +27,7 @@ def _with(sample: Sample, operands: list[T]) -> Sample:
     return replace(sample, args=args, kwargs=kwargs, numeric_grad=False)
 
 
-def _plain(sample: Sample) -> bool:
+def plain(sample: Sample) -> bool:
     """Whether all floating operands are float32, finite and not too large, and there is something in them."""
     if any(word in f"{sample.args}{sample.kwargs}" for word in (*HALVES, "float64")):
         return False
@@ -44,7 +44,7 @@ def halves() -> list[Sample]:
         has = {s.fn for s in samples if f"'{kind}'" in f"{s.args}{s.kwargs}"}
         first: dict[str, Sample] = {}
         for s in samples:
-            if s.fn not in has and _plain(s):
+            if s.fn not in has and plain(s):
                 first.setdefault(s.fn, s)
         found += [_narrowed(s, kind) for s in first.values()]
     return found
@@ -66,7 +66,7 @@ def odd() -> Iterator[tuple[str, Sample]]:
     """Of every op, the first sample of float32 with NaN, and with infinities, in what it computes on."""
     seen: set[str] = set()
     for s in gather("SAMPLES"):
-        if s.fn in seen or not _plain(s) or max(a.size for a in host_operands(s)) < 6:
+        if s.fn in seen or not plain(s) or max(a.size for a in host_operands(s)) < 6:
             continue
         seen.add(s.fn)
         for name, values in SPECIAL.items():
