@@ -30,7 +30,9 @@ def probe(backend: OpenCL) -> Iterator[Probe]:
     yield look.claim("float64 (fp64)", info.fp64, True, look.double)
     yield look.claim("float16 arithmetic (fp16)", info.fp16, False, look.half_math)
     yield look.groups()
-    yield look.claim("local memory", info.local_mem > 0, True, look.local, f"{info.local_mem // 1024} KiB")
+    yield look.claim(
+        "local memory", info.local_mem > 0, True, look.local, f"{info.local_mem // 1024} KiB"
+    )
     sub_groups = any("subgroups" in name for name in extensions)
     yield look.claim("sub-groups", sub_groups, False, look.sub_group)
     image = bool(info.handle.image_support)
