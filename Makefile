@@ -2,6 +2,7 @@
 #   make demo        train a network on handwritten digits on this machine's best device
 #   make test        the test suite
 #   make test-peers  the comparisons with PyTorch and ONNX Runtime, which it leaves out (large downloads)
+#   make test-low    the conformance tests on devices that can do little (DEVICE=opencl:1 for one of them)
 #   make lint        style, types, import contracts
 #   make bench       measure beside NumPy, torch and ONNX Runtime; the tables go to docs/benchmarks.md
 #   make offline     compile the kernels for GPUs that are not here, by their vendors' compilers
@@ -15,7 +16,7 @@ PYTEST_FLAGS ?= -n $(JOBS) --dist worksteal
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-peers bench offline lint format docs hooks clean
+.PHONY: help demo test test-peers test-low bench offline lint format docs hooks clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +32,13 @@ test: $(VENV)/.has-test
 test-peers: $(VENV)/.has-test $(VENV)/.has-bench $(VENV)/.has-torch
 	$(BIN)/python -c "import torch, onnxruntime"
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m peers
+
+# One after the other: every kernel is another one there, and compiling them takes most of the time.
+test-low: $(VENV)/.has-test
+	for profile in low least lone; do \
+		CLNN_PRETEND=$$profile $(BIN)/python -m pytest $(PYTEST_FLAGS) tests/test_conformance.py \
+			$(addprefix --device ,$(DEVICE)) -k "opencl_matches or every_algorithm" || exit; \
+	done
 
 # With nothing else running. A long run in one go: `clnn bench conv --device ...` does a part.
 bench: $(VENV)/.has-bench $(VENV)/.has-torch

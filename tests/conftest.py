@@ -9,6 +9,8 @@ import os
 import pytest
 
 import clnn
+from clnn.backends.opencl.pretend import profile
+from kernel_lint import refuse
 
 PEERS = ["torch", "onnx", "onnxruntime"]
 os.environ.setdefault("CLNN_TUNE", "off")  # what was tuned on this machine is no part of a test
@@ -67,7 +69,9 @@ def pytest_runtest_teardown(item, nextitem):
 
 @pytest.fixture(autouse=True, scope="session")
 def _poison():
-    """Fresh device memory holds NaN, so that an element no kernel wrote cannot pass."""
+    """Fresh device memory holds NaN, so that an element no kernel wrote cannot pass; profiles are kept to."""
     for d in clnn.devices():
         if d.info is not None:
             d.backend.rt.poison = True
+            if profile() is not None:
+                refuse(d.backend.rt)

@@ -190,6 +190,13 @@ def compare(got: Any, want: Any, sample: Sample, who: str, largest: float = 0.0)
             close(a, b, sample, f"grad of operand {k}, {who}", scale=2.0, largest=largest)
 
 
+def same_bits(again: Any, got: Any, sample: Sample, who: str) -> None:
+    """Outputs and gradients of a second run are those of the first, bit for bit."""
+    for k, (a, b) in enumerate(zip([*again[0], *again[1]], [*got[0], *got[1]], strict=True)):
+        if a is not None:
+            assert a.tobytes() == b.tobytes(), f"{sample}, {who}: array {k} has other bits"
+
+
 def lacks(sample: Sample, device: Any) -> bool:
     """Whether the sample needs float64 and the device has none."""
     info = clnn.device(device).info
@@ -202,21 +209,30 @@ def check_against_torch(sample: Sample, fn: Any = None) -> None:
 
 def check_against_reference(sample: Sample, device: Any, fn: Any = None) -> None:
     want = run_clnn(sample, "cpu", fn) if fn else run_reference(Key(sample))
-    who = f"{device} against reference"
-    compare(run_clnn(sample, device, fn), want, sample, who, of_largest(sample.family, None))
+    who, got = f"{device} against reference", run_clnn(sample, device, fn)
+    compare(got, want, sample, who, of_largest(sample.family, None))
+    same_bits(run_clnn(sample, device, fn), got, sample, f"{device} again")
 
 
-def check_algorithm(sample: Sample, device: Any, name: str) -> bool:
-    """Compare `name` with the reference; False where it does not apply, and another ran in its place."""
+def run_by(sample: Sample, device: Any, name: str) -> tuple[list[Any], list[Any]] | None:
+    """What algorithm `name` gives; None where it does not apply, and another ran in its place."""
     with contextlib.ExitStack() as stack:
         table = algorithms_of(sample.family)
         ops_with_it = [op for op, found in table.items() if name in {a.name for a in found}]
         used = [stack.enter_context(algorithm(op, name, strict=False)) for op in ops_with_it]
         got = run_clnn(sample, device)
-    if any(used):
+    return got if any(used) else None
+
+
+def check_algorithm(sample: Sample, device: Any, name: str) -> bool:
+    """Compare `name` with the reference; False where it does not apply."""
+    got = run_by(sample, device, name)
+    if got is not None:
         who = f"{device} by {name} against reference"
         compare(got, run_reference(Key(sample)), sample, who, of_largest(sample.family, name))
-    return any(used)
+        again = run_by(sample, device, name)
+        same_bits(again, got, sample, f"{device} by {name} again")
+    return got is not None
 
 
 def check_numeric_grad(

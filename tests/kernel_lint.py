@@ -1,8 +1,12 @@
 """What every rendered source must keep to; compilers for CPUs accept much that a GPU's does not."""
 
+import math
 import re
 from typing import Any
 
+import pyopencl as cl
+
+_LOCAL_MEM_SIZE = cl.kernel_work_group_info.LOCAL_MEM_SIZE
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 _LITERAL_MACRO = re.compile(r"\bC\([^()]*\)")  # appends the f itself
 _DOUBLE_LITERAL = re.compile(
@@ -29,8 +33,9 @@ def problems(source: str, defines: dict[str, Any]) -> list[str]:
 
 
 def refuse(rt: Any) -> None:
-    """Let `rt` refuse every source that has problems, from now on."""
-    compiled = rt._compile
+    """Let `rt` refuse every source that has problems and what its device could not launch, from now on."""
+    compiled, built, enqueue, repeat = rt._compile, rt._build, rt.enqueue, rt.repeat
+    info = rt.info
 
     def compile_checked(family: str, name: str, defines: dict[str, Any]) -> tuple[Any, str]:
         program, source = compiled(family, name, defines)
@@ -38,4 +43,27 @@ def refuse(rt: Any) -> None:
         assert not found, f"{family}.cl.mako with {defines}: {'; '.join(found)}"
         return program, source
 
-    rt._compile = compile_checked
+    def build_checked(family: str, name: str, defines: dict[str, Any]) -> Any:
+        kernel = built(family, name, defines)
+        local = kernel.get_work_group_info(_LOCAL_MEM_SIZE, info.handle)
+        assert local <= info.local_mem, (
+            f"{name} with {defines}: {local} bytes of local memory of {info.local_mem}"
+        )
+        return kernel
+
+    def fits(group: tuple[int, ...] | None) -> None:
+        if group is not None:
+            assert math.prod(group) <= info.max_group, f"group {group} of {info.max_group}"
+            for n, most in zip(group, info.max_items, strict=False):
+                assert n <= most, f"group {group} of {info.max_items}"
+
+    def enqueue_checked(kernel: Any, grid: Any, group: Any, flat: Any) -> None:
+        fits(group)
+        enqueue(kernel, grid, group, flat)
+
+    def repeat_checked(launch: Any, mems: Any) -> None:
+        fits(launch.group)
+        repeat(launch, mems)
+
+    rt._compile, rt._build = compile_checked, build_checked
+    rt.enqueue, rt.repeat = enqueue_checked, repeat_checked

@@ -68,6 +68,14 @@ def test_a_wrong_kernel_fails(monkeypatch, opencl_device):
         check_against_reference(sample("exp", T(3, 4)), opencl_device)
 
 
+def test_other_bits_the_second_time_fail(monkeypatch, opencl_device):
+    backend = clnn.device(opencl_device).backend
+    runs = iter([backend.impls["exp"], backend.impls["expm1"]])
+    monkeypatch.setitem(backend.impls, "exp", lambda *arrays: next(runs)(*arrays))
+    with pytest.raises(AssertionError, match="again: array 0 has other bits"):
+        check_against_reference(sample("exp", T(3, 4, grad=False)), opencl_device)
+
+
 def test_an_unwritten_element_fails(monkeypatch, opencl_device):
     backend = clnn.device(opencl_device).backend
     monkeypatch.setitem(backend.impls, "neg", lambda rt, x, y: None)

@@ -9,13 +9,14 @@ import pytest
 
 import clnn
 from clnn import optim
+from clnn.backends.opencl.pretend import PROFILES
 from harness import check_against_reference, check_algorithm, lacks
 from kernel_lint import problems
 from pretend import pretend
 from samples import T, gather, sample
 from test_training import train
 
-PER_FAMILY = {"gpu": 20, "small": 8, "tiny": 4}
+PER_FAMILY = {"gpu": 20, "small": 8, "tiny": 3, "low": 3, "least": 4, "lone": 2}
 
 
 def spread(variant):
@@ -27,7 +28,7 @@ def spread(variant):
     chosen = []
     for _, s in sorted(ranked, key=lambda r: r[0]):
         doubles = "float64" in f"{s.args}{s.kwargs}"
-        if taken[s.family] < PER_FAMILY[variant] and not (doubles and variant == "small"):
+        if taken[s.family] < PER_FAMILY[variant] and PROFILES[variant].get("fp64", True) >= doubles:
             taken[s.family] += 1
             chosen.append((variant, s))
     return chosen

@@ -21,7 +21,7 @@ SAMPLES = [
     sample("full_like", T(4, dtype="bfloat16"), float("nan")),
     sample("full_like", T(4), float("-inf")),
     sample("ones_like", T(3), dtype="int32", oracle=lambda x, dtype: x.new_ones(3).int()),
-    sample("empty_like", T(0, 5)),
+    *[sample("empty_like", T(0, 5, dtype=d)) for d in ("float32", "float16", "bfloat16")],
 ]
 
 ERRORS = [

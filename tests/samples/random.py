@@ -21,7 +21,7 @@ SAMPLES = [
     *[
         sample(f, T(0, 3, dtype=d))
         for f in ("rand_like", "randn_like")
-        for d in ("float32", "bfloat16")
+        for d in ("float32", "float16", "bfloat16")
     ],
 ]
 

@@ -31,6 +31,10 @@ def _devices(report: Report) -> Iterator[Finding]:
         yield Finding(
             "warning", "CLNN_SELFTEST=off: algorithms are used as they are, tried or not."
         )
+    if "CLNN_PRETEND" in switched:
+        yield Finding(
+            "warning", "CLNN_PRETEND: devices are opened under the facts of another, as tests do."
+        )
 
 
 def _device(d: Health) -> Iterator[Finding]:

@@ -30,7 +30,9 @@ def probe(backend: OpenCL) -> Iterator[Probe]:
     yield look.claim("float64 (fp64)", info.fp64, True, look.double)
     yield look.claim("float16 arithmetic (fp16)", info.fp16, False, look.half_math)
     yield look.groups()
-    yield look.claim("local memory", True, True, look.local, f"{info.local_mem // 1024} KiB")
+    yield look.claim(
+        "local memory", info.local_mem > 0, True, look.local, f"{info.local_mem // 1024} KiB"
+    )
     sub_groups = any("subgroups" in name for name in extensions)
     yield look.claim("sub-groups", sub_groups, False, look.sub_group)
     image = bool(info.handle.image_support)
@@ -161,7 +163,7 @@ class _Look:
         self._same(got, x.reshape(2, size)[:, ::-1].ravel(), 0.0, x=x)
 
     def local(self) -> None:
-        size, group = self.info.local_mem // 4, min(64, self.info.max_group)
+        size, group = max(1, self.info.local_mem // 4), min(64, self.info.max_group)
         x = np.arange(size, dtype=np.float32)
         got = self._run("local_reverse", x, x, group=group, items=group, job="local", WG=group,
                         SIZE=size)  # fmt: skip

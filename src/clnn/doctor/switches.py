@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from ..backends.opencl import trust, tuning
+from ..backends.opencl import pretend, trust, tuning
 from ..device import device
 from ..errors import ClnnError
 from .report import Switch
@@ -16,6 +16,7 @@ KNOWN = {
     "CLNN_TUNE": "whether results of clnn tune are used",
     "CLNN_SELFTEST": "when algorithms are compared with the reference",
     "CLNN_DISABLE": "algorithms that are not used",
+    "CLNN_PRETEND": "facts of another device, for tests",
     "CLNN_TEST_MIN_PLATFORMS": "how many OpenCL platforms the tests insist on",
     "OCL_ICD_VENDORS": "which drivers the loader sees",
     "OCL_ICD_FILENAMES": "which drivers the loader sees",
@@ -67,6 +68,7 @@ _CHECKS: dict[str, Callable[[str], object]] = {
     "CLNN_DEVICE": device,
     "CLNN_TUNE": lambda _: tuning.mode(),
     "CLNN_SELFTEST": lambda _: trust.mode(),
+    "CLNN_PRETEND": lambda _: pretend.profile(),
 }
 
 

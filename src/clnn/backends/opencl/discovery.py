@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .home import shelter, variable
+from .pretend import pretended, profile
 
 SYSTEM_VENDORS = Path("/etc/OpenCL/vendors")
 LOADER_VARIABLES = ("OCL_ICD_VENDORS", "OCL_ICD_FILENAMES", "OPENCL_VENDOR_PATH")
@@ -52,6 +53,11 @@ class DeviceInfo:
     handle: Any
     ordinal: int = 0
     """Position on its own platform, in the driver's order; `index` counts over all, best first."""
+
+    @property
+    def shared_group(self) -> int:
+        """Largest work-group whose items show each other 32 bytes each: 1 without local memory."""
+        return max(1, min(256, self.max_group, self.max_items[0], self.local_mem // 32))
 
 
 _lock = threading.Lock()
@@ -90,8 +96,10 @@ def _search() -> tuple[DeviceInfo, ...]:
         _notes.append(f"pyopencl cannot be imported ({error})")
         return ()
     _loaded_in = os.getpid()
+    asked = profile()
     with shelter():
-        return ranked(_listed())
+        found = ranked(_listed())
+    return found if asked is None else tuple(pretended(info, asked) for info in found)
 
 
 def _listed() -> list[list[DeviceInfo]]:

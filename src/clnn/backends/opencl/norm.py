@@ -32,7 +32,7 @@ def _vector(rt: Runtime, run: Run, *args: Any) -> None:
 
 
 def _group(rt: Runtime, run: Run, *args: Any) -> None:
-    run(rt, Engine(rt.wg if rt.wg > 1 else min(64, rt.info.max_group), 1), *args)
+    run(rt, Engine(rt.wg if rt.wg > 1 else min(64, rt.info.shared_group), 1), *args)
 
 
 def _is_cpu(problem: Any, info: DeviceInfo) -> bool:

@@ -160,7 +160,7 @@ def _vector(rt: Runtime, problem: Problem) -> Engine:
 
 def shared(info: DeviceInfo, length: int) -> tuple[int, int]:
     """(work-group size, work-items per row) for rows of `length` elements: three classes, few kernels."""
-    wg = min(256 if length >= 1024 else 64, 1 << info.max_group.bit_length() - 1)
+    wg = min(256 if length >= 1024 else 64, 1 << info.shared_group.bit_length() - 1)
     return wg, min(wg, 16) if length <= 16 else wg
 
 

@@ -91,7 +91,7 @@ class Runtime:
         # kernel objects hold their arguments; re-entrant: __del__ may allocate
         self.lock = threading.RLock()
         # work-group size of 1-D kernels
-        self.wg = 1 if info.kind == "cpu" else min(256, info.max_group)
+        self.wg = 1 if info.kind == "cpu" else info.shared_group
         self.compilations = 0
         self.poison = False  # tests fill fresh outputs with NaN, so an element nobody wrote is seen
         self.plans: dict[Hashable, Any] = {}  # what launchers remember (see plan.py)

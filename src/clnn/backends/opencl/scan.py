@@ -66,7 +66,7 @@ def _is_cpu(problem: Problem, info: DeviceInfo) -> bool:
 
 
 def _is_row(problem: Problem, info: DeviceInfo) -> bool:
-    return problem.inner == 1
+    return problem.inner == 1 and info.shared_group > 1
 
 
 ALGORITHMS = {

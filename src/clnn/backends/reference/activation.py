@@ -55,6 +55,7 @@ def _silu_grad(g: Any, x: Any) -> Any:
 
 
 def _mish_grad(g: Any, x: Any) -> Any:
+    x = np.minimum(x, 30)  # 1 from there on, and at infinity
     t = np.tanh(np.logaddexp(0, x))
     return g * (t + x * (1 - t * t) * _sigmoid(x))
 
