@@ -1,0 +1,145 @@
+"""The part that runs: rounds over the ops until its time is over; says what it does in lines of JSON."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, given, settings
+
+import clnn
+from fuzz import draw
+from fuzz.check import Finding, cases, check
+from fuzz.draw import as_code
+
+PER_OP = 12  # cases of an op before the next one
+EPOCH = 3  # rounds over all ops with the same few compiled-in values
+MOST_MEMORY = 3 << 30  # bytes this process may hold before it makes room for a fresh one
+ENOUGH = 3  # findings of an op, after which it is left alone
+
+
+def say(**event: Any) -> None:
+    """One line for whoever watches."""
+    print(json.dumps(event), flush=True)
+
+
+def memory() -> int:
+    """Bytes this process holds."""
+    with suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def forget() -> None:
+    """Let go of kernels: a driver takes megabytes for a program."""
+    for d in clnn.devices():
+        if d.info is not None:
+            d.backend.rt.forget()
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def examples(strategy: Any, body: Callable[[Any], None], count: int, seed: int) -> str | None:
+    """Run `body` on examples of the strategy; the smallest that fails, as text."""
+    failed: list[BaseException] = []
+
+    @hypothesis.seed(seed)
+    @settings(max_examples=count, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+              phases=(Phase.generate, Phase.shrink), report_multiple_bugs=False, print_blob=False)  # fmt: skip
+    @given(strategy)
+    def test(case: Any) -> None:
+        try:
+            body(case)
+        except Finding as finding:
+            failed[:] = [finding]
+            raise
+
+    try:
+        test()
+    except Finding as finding:
+        return str(finding)
+    except hypothesis.errors.Flaky:
+        return f"not repeatable: {failed[0]}" if failed else "not repeatable"
+    return None
+
+
+class Worker:
+    """One process's share of the work."""
+
+    def __init__(
+        self, seed: int, until: float, devices: Sequence[str], only: Sequence[str], last: Path
+    ) -> None:
+        self.seed, self.until, self.devices, self.last = seed, until, devices, last
+        self.jobs = jobs(only)
+        self.found: dict[str, int] = {}
+
+    def run(self, first: int) -> None:
+        """Rounds from `first` on."""
+        for n in range(first, sys.maxsize):
+            rng = random.Random(f"{self.seed} {n}")
+            draw.epoch(rng.getrandbits(32) if n % EPOCH == 0 else draw._Epoch.seed)
+            for name, job in rng.sample(sorted(self.jobs.items()), len(self.jobs)):
+                if time.time() > self.until:
+                    return
+                if self.found.get(name, 0) < ENOUGH:
+                    self.turn(name, job, rng.getrandbits(32), n)
+            forget()
+            if memory() > MOST_MEMORY:
+                return
+
+    def turn(self, name: str, job: Any, seed: int, n: int) -> None:
+        """Some cases of one op."""
+        ran = 0
+        strategy, body = job(self.devices)
+
+        def counted(case: Any) -> None:
+            nonlocal ran
+            ran += 1
+            self.last.write_text(f"{name}\n{case!r}", "utf-8")
+            body(case)
+
+        started = time.time()
+        found = examples(strategy, counted, PER_OP, seed)
+        if found:
+            self.found[name] = self.found.get(name, 0) + 1
+            say(event="finding", job=name, text=found)
+        say(
+            event="turn",
+            job=name,
+            round=n,
+            cases=ran,
+            seconds=time.time() - started,
+            memory=memory(),
+        )
+
+
+def jobs(only: Sequence[str]) -> dict[str, Any]:
+    """What there is to do, by name: a function of the devices that gives a strategy and what to do with a case."""
+    from fuzz.spoil import spoil
+
+    made: dict[str, Any] = {}
+    for name, calls in draw.gather().items():
+
+        def good(devices: Any, calls: Any = calls) -> Any:
+            return cases(calls.draws()), lambda case: check(case, devices)
+
+        def bad(devices: Any, calls: Any = calls) -> Any:
+            return cases(calls.draws(), spoil), lambda case: check(case, devices)
+
+        made[name], made[f"bad {name}"] = good, bad
+    chosen = {k: v for k, v in made.items() if not only or k in only or k.split()[-1] in only}
+    return chosen
+
+
+__all__ = ["Worker", "as_code", "examples", "forget", "jobs", "memory", "say"]
