@@ -202,6 +202,6 @@ def as_code(value: Any) -> str:
 
 __all__ = [
     "FLOATS", "INTS", "KINDS", "NUMBERS", "PLAIN", "SPECIAL", "STRATEGIES", "T", "as_code", "axes", "axis",
-    "broadcastable", "calls", "cut", "epoch", "few", "gather", "kwargs", "maybe", "nested", "number", "sample",
+    "broadcastable", "calls", "cut", "epoch", "few", "gather", "kwargs", "maybe", "nested", "number", "prod", "sample",
     "shapes", "sizes", "st", "tensor",
 ]  # fmt: skip

@@ -7,10 +7,11 @@ import gc
 import json
 import random
 import resource
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 import clnn
 from fuzz import draw
 from fuzz.check import Finding, cases, check
-from fuzz.draw import as_code
 
 PER_OP = 12  # cases of an op before the next one
 EPOCH = 3  # rounds over all ops with the same few compiled-in values
+MOST_DATA = 3 << 30  # bytes that a case may ask for
+MOST_SECONDS = 60.0  # of processor time for a case: compilers of several devices are in it
 MOST_MEMORY = 3 << 30  # bytes this process may hold before it makes room for a fresh one
 ENOUGH = 3  # findings of an op, after which it is left alone
 
@@ -38,6 +40,30 @@ def memory() -> int:
     with suppress(OSError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def bound() -> None:
+    """Let no call have more than MOST_DATA bytes beside what is held now: it gets a MemoryError."""
+    with suppress(OSError, ValueError):
+        held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (held + MOST_DATA, hard))
+
+
+@contextmanager
+def limited(case: Any) -> Iterator[None]:
+    """A Finding where a case takes longer than MOST_SECONDS of processor time."""
+
+    def late(*_: Any) -> None:
+        raise Finding("too slow", f"more than {MOST_SECONDS} s on {case!r}")
+
+    old = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, old)
 
 
 def forget() -> None:
@@ -86,6 +112,7 @@ class Worker:
 
     def run(self, first: int) -> None:
         """Rounds from `first` on."""
+        bound()
         for n in range(first, sys.maxsize):
             rng = random.Random(f"{self.seed} {n}")
             draw.epoch(rng.getrandbits(32) if n % EPOCH == 0 else draw._Epoch.seed)
@@ -107,7 +134,8 @@ class Worker:
             nonlocal ran
             ran += 1
             self.last.write_text(f"{name}\n{case!r}", "utf-8")
-            body(case)
+            with limited(case):
+                body(case)
 
         started = time.time()
         found = examples(strategy, counted, PER_OP, seed)
@@ -142,4 +170,13 @@ def jobs(only: Sequence[str]) -> dict[str, Any]:
     return chosen
 
 
-__all__ = ["Worker", "as_code", "examples", "forget", "jobs", "memory", "say"]
+def work(
+    seed: int, devices: Sequence[str], only: Sequence[str], first: str, until: str, last: str
+) -> None:
+    """What a child process does."""
+    named = list(devices) or [d.name for d in clnn.devices() if d.name != "cpu"]
+    for d in named:
+        info = clnn.device(d).info
+        if info is not None:  # an element that no kernel writes cannot pass
+            clnn.device(d).backend.rt.poison = True
+    Worker(seed, float(until), named, only, Path(last)).run(int(first))
