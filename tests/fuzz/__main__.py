@@ -117,7 +117,7 @@ def summary(watch: Watch, families: dict[str, str]) -> Table:
     table = Table("family", "kinds", "cases", "of them spoiled", "seconds", "findings")
     rows: dict[str, list[float]] = {}
     for job, n in watch.cases.items():
-        row = rows.setdefault(families.get(job.split()[-1], "files"), [0, 0, 0, 0, 0])
+        row = rows.setdefault(_family(job, families), [0, 0, 0, 0, 0])
         row[0] += 1
         row[1] += n
         row[2] += n if job.startswith("bad ") else 0
@@ -131,13 +131,19 @@ def summary(watch: Watch, families: dict[str, str]) -> Table:
     return table
 
 
+def _family(job: str, families: dict[str, str]) -> str:
+    return "files" if job.startswith("file ") else families[job.removeprefix("bad ")]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit status: 1 if something was found, 2 if nothing ran."""
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--device", action="append", default=[], help="repeatable; default: all")
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--ops", nargs="*", default=[], help='names of ops, "files", or both')
+    parser.add_argument(
+        "--ops", nargs="*", default=[], help='names of ops, or "file" for damaged files'
+    )
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.worker:

@@ -19,12 +19,17 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
 
 import clnn
-from fuzz import draw
+from fuzz import draw, files
 from fuzz.check import Finding, cases, check
+from fuzz.spoil import spoil
 
 PER_OP = 12  # cases of an op before the next one
+PER_FILE = 200  # damaged files of a kind
 EPOCH = 3  # rounds over all ops with the same few compiled-in values
 MOST_DATA = 3 << 30  # bytes that a case may ask for
+MOST_OF_FILE = (
+    256 << 20
+)  # bytes that a reader may ask for: no file here has more than some kilobytes
 MOST_SECONDS = 60.0  # of processor time for a case: compilers of several devices are in it
 MOST_MEMORY = 3 << 30  # bytes this process may hold before it makes room for a fresh one
 ENOUGH = 3  # findings of an op, after which it is left alone
@@ -42,12 +47,12 @@ def memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def bound() -> None:
-    """Let no call have more than MOST_DATA bytes beside what is held now: it gets a MemoryError."""
-    with suppress(OSError, ValueError):
+def bound(more: int) -> None:
+    """Let no case have more than `more` bytes beside what is held now: it gets a MemoryError."""
+    with suppress(OSError, ValueError, IndexError):
         held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (held + MOST_DATA, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (held + more, hard))
 
 
 @contextmanager
@@ -107,12 +112,11 @@ class Worker:
         self, seed: int, until: float, devices: Sequence[str], only: Sequence[str], last: Path
     ) -> None:
         self.seed, self.until, self.devices, self.last = seed, until, devices, last
-        self.jobs = jobs(only)
+        self.jobs = jobs(only, last.parent)
         self.found: dict[str, int] = {}
 
     def run(self, first: int) -> None:
         """Rounds from `first` on."""
-        bound()
         for n in range(first, sys.maxsize):
             rng = random.Random(f"{self.seed} {n}")
             draw.epoch(rng.getrandbits(32) if n % EPOCH == 0 else draw._Epoch.seed)
@@ -128,6 +132,7 @@ class Worker:
     def turn(self, name: str, job: Any, seed: int, n: int) -> None:
         """Some cases of one op."""
         ran = 0
+        bound(MOST_OF_FILE if name.startswith("file ") else MOST_DATA)
         strategy, body = job(self.devices)
 
         def counted(case: Any) -> None:
@@ -138,7 +143,7 @@ class Worker:
                 body(case)
 
         started = time.time()
-        found = examples(strategy, counted, PER_OP, seed)
+        found = examples(strategy, counted, PER_FILE if name.startswith("file ") else PER_OP, seed)
         if found:
             self.found[name] = self.found.get(name, 0) + 1
             say(event="finding", job=name, text=found)
@@ -152,22 +157,25 @@ class Worker:
         )
 
 
-def jobs(only: Sequence[str]) -> dict[str, Any]:
+def jobs(only: Sequence[str], folder: Path) -> dict[str, Any]:
     """What there is to do, by name: a function of the devices that gives a strategy and what to do with a case."""
-    from fuzz.spoil import spoil
-
     made: dict[str, Any] = {}
     for name, calls in draw.gather().items():
+        made[name] = _of_op(calls, None)
+        made[f"bad {name}"] = _of_op(calls, spoil)
+    for reader in files.good():
+        made[f"file {reader}"] = _of_file(reader, folder)
+    return {
+        k: v for k, v in made.items() if not only or {k, k.split()[0], k.split()[-1]} & set(only)
+    }
 
-        def good(devices: Any, calls: Any = calls) -> Any:
-            return cases(calls.draws()), lambda case: check(case, devices)
 
-        def bad(devices: Any, calls: Any = calls) -> Any:
-            return cases(calls.draws(), spoil), lambda case: check(case, devices)
+def _of_op(calls: draw.Calls, how: Any) -> Any:
+    return lambda devices: (cases(calls.draws(), how), lambda case: check(case, devices))
 
-        made[name], made[f"bad {name}"] = good, bad
-    chosen = {k: v for k, v in made.items() if not only or k in only or k.split()[-1] in only}
-    return chosen
+
+def _of_file(reader: str, folder: Path) -> Any:
+    return lambda devices: (files.damaged(reader), lambda case: files.check_file(case, folder))
 
 
 def work(
