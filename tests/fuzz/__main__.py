@@ -33,6 +33,7 @@ class Watch:
         self.seconds: Counter[str] = Counter()
         self.found: dict[str, str] = {}
         self.round, self.workers, self.most = 0, 0, 0
+        self.told = time.time()
         self.environment = {**os.environ, "CLNN_TUNE": "off", "CLNN_SELFTEST": "off",
                             "XDG_CACHE_HOME": str(folder)}  # fmt: skip
 
@@ -77,8 +78,11 @@ class Watch:
                 tail = " / ".join(t.strip() for t in errors[-6:] if t)
                 return "" if code == 0 else f"the process ended with {code} ({tail})"
             self.hear(line, progress)
-            progress.update(task, description=f"{self.cases.total()} cases of {len(self.cases)} kinds, "
-                            f"{len(self.found)} findings, {self.most >> 20} MiB, worker {self.workers}")  # fmt: skip
+            far = f"{self.cases.total()} cases of {len(self.cases)} kinds, {len(self.found)} findings, {self.most >> 20} MiB"
+            progress.update(task, description=far)
+            if not progress.console.is_terminal and time.time() > self.told + 60:
+                self.told = time.time()
+                progress.console.print(f"{(self.until - self.told) / 60:.0f} minutes left, {far}, worker {self.workers}")  # fmt: skip
         return f"no word for {SILENT} s"
 
     def hear(self, line: str, progress: Progress) -> None:

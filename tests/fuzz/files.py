@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import clnn
-from clnn import nn, optim
+from clnn import io, nn, optim
 from clnn.backends.opencl import trust_store, tuning, tuning_store
 from clnn.backends.opencl.program_store import Programs
 from clnn.cli import tune
@@ -211,9 +211,9 @@ def _program(path: Path) -> None:
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    "state": lambda path: (clnn.load(path, "cpu"), clnn.load_metadata(path)),
-    "model": lambda path: clnn.load_model(path, nn.build_module, "cpu"),
-    "optimizer": lambda path: _optimizer().load_state_dict(clnn.load(path, "cpu")),
+    "state": lambda path: (io.load(path, "cpu"), io.load_metadata(path)),
+    "model": lambda path: io.load_model(path, nn.build_module, "cpu"),
+    "optimizer": lambda path: _optimizer().load_state_dict(io.load(path, "cpu")),
     "config": _config,
     "profile": lambda path: list(tune._imported(path)),
     "tuning cache": _cached("tuning"),

@@ -33,7 +33,9 @@ def sub(input: Operand[T], other: Operand[T], *, alpha: Number = 1) -> T:
 def _times(other: Any, alpha: Number) -> Any:
     if alpha == 1:
         return other
-    return mul(other, alpha) if isinstance(other, Variable) else other * alpha
+    if isinstance(other, Variable):
+        return mul(other, alpha)
+    return python_number("add", other) * python_number("add", alpha)
 
 
 def mul(input: Operand[T], other: Operand[T]) -> T:
@@ -106,10 +108,17 @@ def square(input: T) -> T:
     return pow(input, 2)
 
 
+_promoted_sub = promoted("sub", logical=False)
+
+
+def _infer_sub(a: Spec, b: Spec) -> Spec:
+    if a.dtype is bool_ or b.dtype is bool_:
+        raise DTypeError("sub: expected numeric dtypes, got bool; use logical_xor or logical_not")
+    return _promoted_sub(a, b)
+
+
 ADD = Op("add", promoted("add"), binary_vjp(lambda g, a, b: g, lambda g, a, b: g))
-SUB = Op(
-    "sub", promoted("sub", logical=False), binary_vjp(lambda g, a, b: g, lambda g, a, b: neg(g))
-)
+SUB = Op("sub", _infer_sub, binary_vjp(lambda g, a, b: g, lambda g, a, b: neg(g)))
 MUL = Op("mul", promoted("mul"), binary_vjp(lambda g, a, b: mul(g, b), lambda g, a, b: mul(g, a)))
 DIV_GRAD = Op("div_grad", promoted("div_grad"))
 DIV = Op("div", promoted("div", floating=True),
