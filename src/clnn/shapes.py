@@ -92,7 +92,7 @@ def normalize_axes(op: str, axes: Axes, rank: int) -> Shape:
     """Sorted, distinct, non-negative axes; None means all. Raises on repeats and on what is outside."""
     if axes is None:
         return tuple(range(rank))
-    if isinstance(axes, int):
+    if not isinstance(axes, Iterable):
         axes = (axes,)
     out = sorted(normalize_axis(op, a, rank) for a in axes)
     if len(set(out)) != len(out):

@@ -54,8 +54,9 @@ def sizes(low: int = 0, high: int = 5) -> st.SearchStrategy[int]:
 
 @st.composite
 def shapes(draw: Any, rank: tuple[int, int] = (0, 4), low: int = 0, most: int = MOST) -> tuple[int, ...]:  # fmt: skip
-    """A shape of at most `most` elements."""
-    return cut(draw(st.lists(sizes(low), min_size=rank[0], max_size=rank[1])), most)
+    """A shape of at most `most` elements, of few ranks: these are compiled in."""
+    axes = draw(few(f"ranks {rank}", range(rank[0], rank[1] + 1)))
+    return cut([draw(sizes(low)) for _ in range(axes)], most)
 
 
 def cut(shape: Iterable[int], most: int = MOST) -> tuple[int, ...]:
