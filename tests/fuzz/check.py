@@ -64,7 +64,7 @@ class TooLarge(Exception):  # noqa: N818 (it ends a case, and is no error)
     """A call whose results would take more memory than the fuzzer has."""
 
 
-class Finding(AssertionError):
+class Finding(AssertionError):  # noqa: N818 (what it is called)
     """Something that does not hold."""
 
     def __init__(self, kind: str, text: str) -> None:

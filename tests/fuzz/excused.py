@@ -28,6 +28,8 @@ def wider(case: Any, error: BaseException) -> bool:
 
 TORCH_CANNOT = (
     "not implemented for",  # a dtype without a kernel on CPUs
+    "mixed dtype (CPU)",  # parameters in float32 beside running statistics of the input's dtype
+    "to have non-zero size",  # gradients of nothing
     "Boolean alpha",
     "Overflow when unpacking",
     "too big to convert",

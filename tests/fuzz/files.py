@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import warnings
@@ -86,14 +87,14 @@ def _device() -> Any:
     return next((d for d in clnn.devices() if d.info is not None), None)
 
 
-def _programs() -> tuple[Programs, Path] | None:
-    """The store of compiled programs of a device that has one."""
+def _programs() -> tuple[Programs, Path, Any] | None:
+    """A store of compiled programs, where it keeps the one of SOURCE, and a context; of a device that has such."""
     for d in clnn.devices():
         if d.info is not None:
-            store = d.backend.rt._store
+            store = Programs(d.info)
             path = store.path(SOURCE)
             if path is not None:
-                return store, path
+                return store, path, d.backend.rt.context
     return None
 
 
@@ -122,8 +123,6 @@ def good() -> dict[str, Any]:
         text = tuning_store.profile(
             tuning_store.facts(device.info), [_entry()], tuning.template_hash
         )
-        import json
-
         out["profile"] = out["tuning cache"] = json.loads(text)
         out["trust"] = {"format": trust_store.FORMAT, "version": trust_store.VERSION, "device": tuning_store.facts(device.info),
                         "templates": {"matmul": tuning.template_hash("matmul")},
@@ -131,16 +130,11 @@ def good() -> dict[str, Any]:
         out["doctor"] = out["trust"]
     found = _programs()
     if found is not None:
-        store, path = found
-        store.build(store_context(), SOURCE)
+        store, path, context = found
+        store.build(context, SOURCE)
         if path.exists():
             out["program"] = path.read_bytes()
     return out
-
-
-def store_context() -> Any:
-    """The context of the device whose programs are kept."""
-    return next(d.backend.rt.context for d in clnn.devices() if d.info is not None and d.backend.rt._store.path(SOURCE) is not None)  # fmt: skip
 
 
 @st.composite
@@ -161,8 +155,6 @@ def damaged(draw: Any, reader: str) -> Damaged:
 
 
 def _config(path: Path) -> None:
-    import json
-
     try:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
@@ -203,11 +195,12 @@ def _doctor(path: Path) -> None:
 
 
 def _program(path: Path) -> None:
-    store, there = _programs() or (None, None)
-    if store is None or there is None:
-        return
-    there.write_bytes(path.read_bytes())
-    store.build(store_context(), SOURCE)
+    found = _programs()
+    if found is not None:
+        store, there, context = found
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_bytes(path.read_bytes())
+        store.build(context, SOURCE)
 
 
 READERS: dict[str, Callable[[Path], Any]] = {

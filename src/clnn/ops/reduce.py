@@ -312,10 +312,10 @@ def norm(
     axes, order = _axes("norm", input, dim), 2.0 if isinstance(p, str) else real("norm", "p", p)
     x = input if dtype is None else cast(input, dtype)
     _floating("norm", x.spec)
+    if order < 0 or order == inf:
+        _not_empty("norm", x.spec, axes)
     if order in (inf, -inf):
         return (amax if order > 0 else amin)(abs(x), axes, keepdim)
-    if order < 0:
-        _not_empty("norm", x.spec, axes)
     return apply(NORM, x, p=order, axes=axes, keepdim=bool(keepdim))
 
 

@@ -21,7 +21,7 @@ def attention(draw, name):
         more["is_causal"] = True
     elif how == 1:
         mask = draw(st.sampled_from([(rows, keys), (1, keys), (*batch, heads, rows, keys)]))
-        more["attn_mask"] = draw(tensor(mask, draw(st.sampled_from(["bool", dtype])), **({})))
+        more["attn_mask"] = draw(tensor(mask, draw(st.sampled_from(["bool", dtype]))))
     if draw(st.booleans()):
         more["scale"] = draw(st.sampled_from([0.5, 1.0, 0.0]))
     return sample(name, q, k, v, **more, oracle=math)

@@ -1,7 +1,19 @@
 """Calls of clnn.ops.elementwise."""
 
 from fuzz.draw import (
-    FLOATS, INTS, KINDS, NUMBERS, broadcastable, calls, few, kwargs, number, sample, shapes, st, tensor,
+    FLOATS,
+    INTS,
+    KINDS,
+    NUMBERS,
+    broadcastable,
+    calls,
+    few,
+    kwargs,
+    number,
+    sample,
+    shapes,
+    st,
+    tensor,
 )  # fmt: skip
 
 POSITIVE = {"low": 0.1, "high": 4.0}

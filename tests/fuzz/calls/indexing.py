@@ -1,7 +1,20 @@
 """Calls of clnn.ops.indexing and clnn.ops.subscript."""
 
 from fuzz.draw import (
-    FLOATS, KINDS, axis, broadcastable, calls, few, maybe, nested, number, prod, sample, shapes, st, tensor,
+    FLOATS,
+    KINDS,
+    axis,
+    broadcastable,
+    calls,
+    few,
+    maybe,
+    nested,
+    number,
+    prod,
+    sample,
+    shapes,
+    st,
+    tensor,
 )  # fmt: skip
 from samples import T
 from samples.indexing import add_part, get, last_wins, put, rows_of
@@ -54,7 +67,7 @@ def embedding(draw, name):
     at = draw(index(draw(shapes((0, 3), most=500)), v, draw(few(name, WHERE))))
     padding = draw(maybe(st.integers(-v, v - 1)))
     weight = draw(tensor((v, d), draw(few(name, FLOATS)), low=-1.0, high=1.0))
-    return sample(name, at, weight, *([] if padding is None else [padding]), **{})
+    return sample(name, at, weight, *([] if padding is None else [padding]))
 
 
 @calls("one_hot")

@@ -3,7 +3,20 @@
 from math import inf
 
 from fuzz.draw import (
-    FLOATS, INTS, KINDS, NUMBERS, axes, axis, calls, few, kwargs, maybe, sample, shapes, st, tensor,
+    FLOATS,
+    INTS,
+    KINDS,
+    NUMBERS,
+    axes,
+    axis,
+    calls,
+    few,
+    kwargs,
+    maybe,
+    sample,
+    shapes,
+    st,
+    tensor,
 )  # fmt: skip
 
 SMALL_VALUES = (1.0, -1.0, 2.0, 0.5, 0.0, -0.5)
