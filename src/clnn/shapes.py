@@ -12,6 +12,8 @@ from .errors import DTypeError, IndexOutOfRangeError, ShapeError
 Shape = tuple[int, ...]
 Axes = int | Sequence[int] | None
 
+_LARGEST = 2**31  # kernels take windows as numbers of 32 bits
+
 
 class Spec(NamedTuple):
     """What an array is before it exists: its shape and its dtype."""
@@ -90,7 +92,7 @@ def normalize_axes(op: str, axes: Axes, rank: int) -> Shape:
     """Sorted, distinct, non-negative axes; None means all. Raises on repeats and on what is outside."""
     if axes is None:
         return tuple(range(rank))
-    if isinstance(axes, int):
+    if not isinstance(axes, Iterable):
         axes = (axes,)
     out = sorted(normalize_axis(op, a, rank) for a in axes)
     if len(set(out)) != len(out):
@@ -114,6 +116,8 @@ def check_shape(op: str, shape: Iterable[int]) -> Shape:
             raise DTypeError(f"{op}: expected a shape of ints, got {out!r}")
     if any(n < 0 for n in out):
         raise ShapeError(f"{op}: expected sizes >= 0, got {out}")
+    if prod(n or 1 for n in out) >= 2**63:
+        raise ShapeError(f"{op}: expected fewer than 2**63 elements, got {out}")
     return out
 
 
@@ -135,15 +139,17 @@ def infer_reshape(op: str, shape: Shape, to: Sequence[int]) -> Shape:
 
 def pair(op: str, name: str, value: int | Sequence[int], rank: int = 2) -> Shape:
     """One int per spatial axis from an int or a sequence, as torch's stride and padding arguments."""
-    if type(value) is int:
+    if type(value) is int and -_LARGEST <= value < _LARGEST:
         return (value,) * rank
-    out = (value,) * rank if isinstance(value, int | float) else tuple(value)
+    out = (value,) * rank if not isinstance(value, Iterable) else tuple(value)
     if any(isinstance(n, bool) or not isinstance(n, int) for n in out):
         raise DTypeError(f"{op}: expected {name} to be an int or {rank} ints, got {value!r}")
     if len(out) == 1:
         out *= rank
     if len(out) != rank:
         raise ShapeError(f"{op}: expected {name} to be an int or {rank} ints, got {value!r}")
+    if not all(-_LARGEST <= n < _LARGEST for n in out):
+        raise ShapeError(f"{op}: expected {name} of 32 bits, got {value!r}")
     return out
 
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import DTypeError, SettingError
+from ..errors import ClnnError, DTypeError, SettingError
 from ..tensor import Tensor
 
 if TYPE_CHECKING:
@@ -46,10 +46,11 @@ def build_module(cfg: Mapping[str, Any]) -> Any:
         raise DTypeError(
             f"build_module: expected a dict with 'class' and 'config', got {cfg!r:.80}"
         )
-    cls = _classes.get(cfg["class"])
+    name = cfg["class"]
+    cls = _classes.get(name) if isinstance(name, str) else None
     if cls is None:
         raise SettingError(
-            f"build_module: expected a known module class, got {cfg['class']!r}; "
+            f"build_module: expected a known module class, got {name!r:.80}; "
             "import the file that defines it"
         )
     return cls.from_config(cfg["config"])
@@ -91,7 +92,15 @@ def construct(cls: type[M], cfg: Mapping[str, Any]) -> M:
         raise SettingError(
             f"{cls.__name__}.from_config: expected its constructor's arguments, got {error}"
         ) from None
-    return cls(**values)
+    try:
+        return cls(**values)
+    except ClnnError:
+        raise
+    except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as error:
+        # a constructor may trust its caller, but a config is data that anyone may have written
+        raise SettingError(
+            f"{cls.__name__}.from_config: expected arguments that fit, got {error!r:.200}"
+        ) from error
 
 
 def encode(value: Any) -> Any:

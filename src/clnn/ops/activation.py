@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import T, Variable, apply
+from ..dtypes import as_kind
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Spec, normalize_axis
 from .elementwise import clamp, gt, where
 from .movement import reshape
-from .rules import check_floating, like_floating, unary, unbroadcast
+from .rules import check_floating, like_floating, real, unary, unbroadcast
 
 # --- rectifiers ---------------------------------------------------------------------------------
 
@@ -30,14 +31,18 @@ def relu6(input: T, inplace: bool = False) -> T:
 
 def leaky_relu(input: T, negative_slope: float = 0.01, inplace: bool = False) -> T:
     """input where it is positive, else negative_slope * input."""
-    return apply(LEAKY_RELU, input, negative_slope=negative_slope)
+    return apply(
+        LEAKY_RELU, input, negative_slope=real("leaky_relu", "negative_slope", negative_slope)
+    )
 
 
 def threshold(input: T, threshold: float, value: float, inplace: bool = False) -> T:
     """input where it is above `threshold`, else `value`; both are cut off to integers for integers."""
+    at, low = real("threshold", "threshold", threshold), real("threshold", "value", value)
     if _whole(input):
-        return where(gt(input, int(threshold)), input, int(value))
-    return apply(THRESHOLD, input, threshold=threshold, value=value)
+        limits = [as_kind("threshold", v, input.dtype) for v in (at, low)]
+        return where(gt(input, limits[0]), input, limits[1])
+    return apply(THRESHOLD, input, threshold=at, value=low)
 
 
 def hardtanh(input: T, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> T:
@@ -45,11 +50,13 @@ def hardtanh(input: T, min_val: float = -1.0, max_val: float = 1.0, inplace: boo
 
     The limits of integers are cut off to integers.
     """
-    if min_val > max_val:
+    low, high = real("hardtanh", "min_val", min_val), real("hardtanh", "max_val", max_val)
+    if not low <= high:
         raise SettingError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}")
     if _whole(input):
-        return clamp(input, int(min_val), int(max_val))
-    return apply(HARDTANH, input, min_val=min_val, max_val=max_val)
+        limits = [as_kind("hardtanh", v, input.dtype) for v in (low, high)]
+        return clamp(input, *limits)
+    return apply(HARDTANH, input, min_val=low, max_val=high)
 
 
 def prelu(input: T, weight: T) -> T:
@@ -69,7 +76,7 @@ def prelu(input: T, weight: T) -> T:
 
 def elu(input: T, alpha: float = 1.0, inplace: bool = False) -> T:
     """input where it is positive, else alpha * expm1(input). Source: Clevert et al., 2015."""
-    return apply(ELU, input, alpha=alpha)
+    return apply(ELU, input, alpha=real("elu", "alpha", alpha))
 
 
 def selu(input: T, inplace: bool = False) -> T:
@@ -82,9 +89,10 @@ def celu(input: T, alpha: float = 1.0, inplace: bool = False) -> T:
 
     Raises SettingError for alpha 0.
     """
-    if alpha == 0:
+    scale = real("celu", "alpha", alpha)
+    if scale == 0:
         raise SettingError(f"celu: expected alpha other than 0, got {alpha}")
-    return apply(CELU, input, alpha=alpha)
+    return apply(CELU, input, alpha=scale)
 
 
 def gelu(input: T, approximate: str = "none") -> T:
@@ -109,7 +117,12 @@ def mish(input: T, inplace: bool = False) -> T:
 
 def softplus(input: T, beta: float = 1.0, threshold: float = 20.0) -> T:
     """log(1 + exp(beta * input)) / beta; input itself where beta * input is above `threshold`."""
-    return apply(SOFTPLUS, input, beta=beta, threshold=threshold)
+    return apply(
+        SOFTPLUS,
+        input,
+        beta=real("softplus", "beta", beta),
+        threshold=real("softplus", "threshold", threshold),
+    )
 
 
 def logsigmoid(input: T) -> T:
@@ -152,14 +165,15 @@ def hardsigmoid(input: T, inplace: bool = False) -> T:
 
 def hardshrink(input: T, lambd: float = 0.5) -> T:
     """input outside of [-lambd, lambd], else 0."""
-    return apply(HARDSHRINK, input, lambd=lambd)
+    return apply(HARDSHRINK, input, lambd=real("hardshrink", "lambd", lambd))
 
 
 def softshrink(input: T, lambd: float = 0.5) -> T:
     """input moved toward 0 by lambd, at most to 0. SettingError for a negative lambd."""
-    if not lambd >= 0:
+    limit = real("softshrink", "lambd", lambd)
+    if not limit >= 0:
         raise SettingError(f"softshrink: expected lambd >= 0, got {lambd}")
-    return apply(SOFTSHRINK, input, lambd=lambd)
+    return apply(SOFTSHRINK, input, lambd=limit)
 
 
 # --- gates --------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from .movement import operand, reshape
 from .random import dropout
 from .reduce import amax
 from .reduce import any as reduce_any
+from .rules import real
 from .softmax import softmax
 
 _NAME = "scaled_dot_product_attention"
@@ -36,7 +37,7 @@ def scaled_dot_product_attention(query: T, key: T, value: T, attn_mask: T | None
         operand(_NAME, x)
     _check(query, key, value, dropout_p, enable_gqa)
     width = query.shape[-1]
-    factor = (1 / sqrt(width) if width else 1.0) if scale is None else scale
+    factor = (1 / sqrt(width) if width else 1.0) if scale is None else real(_NAME, "scale", scale)
     scores = _product(mul(query, factor), key, enable_gqa, transpose=True)
     dead = None
     if attn_mask is not None:
@@ -76,7 +77,7 @@ def _check(query: Any, key: Any, value: Any, dropout_p: float, enable_gqa: bool)
         broadcast(_NAME, q[:-3], k[:-3], v[:-3])
     else:
         broadcast(_NAME, q[:-2], k[:-2], v[:-2])
-    if not 0 <= dropout_p <= 1:
+    if not 0 <= real(_NAME, "dropout_p", dropout_p) <= 1:
         raise SettingError(f"{_NAME}: expected dropout_p in [0, 1], got {dropout_p}")
 
 

@@ -73,8 +73,8 @@ def _convolve(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: Si
     operands = [input, weight, *([] if bias is None else [bias])]
     if _as_it_is(rank, operands):
         return apply(CONV2D, *operands, **at)
+    shape = _output(op, _batch_spec(input, rank), *(a.spec for a in operands[1:]), **at)
     x = _batched(input, rank)
-    shape = _output(op, x.spec, *(a.spec for a in operands[1:]), **at)
     y = apply(
         CONV2D, _planar(x, rank), _planar(weight, rank), *operands[2:], **_planar_settings(at, rank)
     )
@@ -104,11 +104,10 @@ def _transpose(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: S
     operands = [input, weight, *([] if bias is None else [bias])]
     if _as_it_is(rank, operands):
         return apply(CONV_TRANSPOSE2D, *operands, **at)
-    x = _batched(input, rank)
-    shape = _transposed_output(op, x.spec, *(a.spec for a in operands[1:]), **at)
+    shape = _transposed_output(op, _batch_spec(input, rank), *(a.spec for a in operands[1:]), **at)
     y = apply(
         CONV_TRANSPOSE2D,
-        _planar(x, rank),
+        _planar(_batched(input, rank), rank),
         _planar(weight, rank),
         *operands[2:],
         **_planar_settings(at, rank),
@@ -141,6 +140,10 @@ def _as_it_is(rank: int, operands: Sequence[Any]) -> bool:
     if not all([isinstance(x, Variable) for x in operands]):
         return True
     return rank == 2 and operands[0].ndim == 4
+
+
+def _batch_spec(x: Any, rank: int) -> Spec:
+    return Spec((1, *x.shape), x.dtype) if x.ndim == rank + 1 else x.spec
 
 
 def _batched(x: Any, rank: int) -> Any:

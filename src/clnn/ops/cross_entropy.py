@@ -13,7 +13,7 @@ from .elementwise import add, mul, neg
 from .loss import check_reduction, constant, reduced
 from .movement import operand, reshape
 from .reduce import mean, sum
-from .rules import check_floating
+from .rules import check_floating, real
 from .softmax import log_softmax
 
 
@@ -32,7 +32,7 @@ def cross_entropy(input: T, target: T, weight: T | None = None, size_average: No
     check_reduction(name, reduction, size_average, reduce)
     operand(name, input)
     operand(name, target)
-    if not 0 <= label_smoothing <= 1:
+    if not 0 <= real(name, "label_smoothing", label_smoothing) <= 1:
         raise SettingError(f"{name}: expected label_smoothing in [0, 1], got {label_smoothing}")
     if target.shape == input.shape and target.ndim:
         if ignore_index >= 0:

@@ -8,7 +8,7 @@ from ..autograd import T, Variable, apply, python_number
 from ..dtypes import DType, Number, as_kind, bool_, result_type
 from ..dtypes import dtype as as_dtype
 from ..errors import DTypeError, SettingError, ShapeError
-from ..op import Op
+from ..op import OPS, Op
 from ..shapes import Shape, Spec, broadcast
 from .rules import binary_vjp, promoted, unary, unbroadcast
 
@@ -22,18 +22,25 @@ Operand: TypeAlias = (
 
 def add(input: Operand[T], other: Operand[T], *, alpha: Number = 1) -> T:
     """input + alpha * other, broadcasting."""
-    return apply(ADD, input, _times(other, alpha))
+    return apply(ADD, input, _times("add", input, other, alpha))
 
 
 def sub(input: Operand[T], other: Operand[T], *, alpha: Number = 1) -> T:
     """input - alpha * other, broadcasting."""
-    return apply(SUB, input, _times(other, alpha))
+    return apply(SUB, input, _times("sub", input, other, alpha))
 
 
-def _times(other: Any, alpha: Number) -> Any:
+def _times(op: str, input: Any, other: Any, alpha: Number) -> Any:
+    """alpha * other, in the dtype of the result: in a smaller one it might not fit."""
     if alpha == 1:
         return other
-    return mul(other, alpha) if isinstance(other, Variable) else other * alpha
+    if not isinstance(other, Variable):
+        return python_number(op, other) * python_number(op, alpha)
+    if isinstance(input, Variable):
+        OPS[op].infer(input.spec, other.spec)
+        both = ((x.dtype, x.ndim) for x in (input, other))
+        other = cast(other, result_type(both))
+    return mul(other, alpha)
 
 
 def mul(input: Operand[T], other: Operand[T]) -> T:
@@ -106,10 +113,17 @@ def square(input: T) -> T:
     return pow(input, 2)
 
 
+_promoted_sub = promoted("sub", logical=False)
+
+
+def _infer_sub(a: Spec, b: Spec) -> Spec:
+    if a.dtype is bool_ or b.dtype is bool_:
+        raise DTypeError("sub: expected a numeric dtype, got bool; convert with .to()")
+    return _promoted_sub(a, b)
+
+
 ADD = Op("add", promoted("add"), binary_vjp(lambda g, a, b: g, lambda g, a, b: g))
-SUB = Op(
-    "sub", promoted("sub", logical=False), binary_vjp(lambda g, a, b: g, lambda g, a, b: neg(g))
-)
+SUB = Op("sub", _infer_sub, binary_vjp(lambda g, a, b: g, lambda g, a, b: neg(g)))
 MUL = Op("mul", promoted("mul"), binary_vjp(lambda g, a, b: mul(g, b), lambda g, a, b: mul(g, a)))
 DIV_GRAD = Op("div_grad", promoted("div_grad"))
 DIV = Op("div", promoted("div", floating=True),

@@ -89,9 +89,10 @@ def index_select(input: T, dim: int, index: Variable) -> T:
     Raises DTypeError for an index that is not int32 or int64, ShapeError for one that is no vector.
     """
     axis = _along("index_select", input, dim, index)
+    if index.ndim > 1 or (not input.ndim and index.spec.size != 1):
+        what = "a vector of indices" if input.ndim else "one index for a tensor of shape ()"
+        raise ShapeError(f"index_select: expected {what}, got shape {index.shape}")
     row = reshape(index, 1) if not index.ndim else index
-    if row.ndim != 1:
-        raise ShapeError(f"index_select: expected a vector of indices, got shape {index.shape}")
     return (
         take_rows(input, row, axis)
         if input.ndim

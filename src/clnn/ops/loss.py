@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from ..autograd import T, apply
-from ..dtypes import result_type
+from ..dtypes import bool_, result_type
 from ..errors import NotDifferentiableError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Spec, broadcast
@@ -29,7 +29,7 @@ from .elementwise import (
 )
 from .movement import operand
 from .reduce import mean, sum
-from .rules import check_floating, unbroadcast
+from .rules import check_floating, real, unbroadcast
 
 # --- declaring ----------------------------------------------------------------------------------
 
@@ -63,7 +63,7 @@ def _pointwise(name: str, operands: int = 2) -> Op:
     def infer(*xs: Spec, reduction: str, **_: Any) -> Spec:
         shape = broadcast(name, *[x.shape for x in xs])
         kind = result_type((x.dtype, x.rank) for x in xs)
-        check_floating(name, kind)
+        check_floating(name, bool_ if any(x.dtype is bool_ for x in xs) else kind)
         return Spec(shape if reduction == "none" else (), kind)
 
     def vjp(g: Any, outs: Any, *xs: Any, needs: Any, reduction: str, **settings: Any) -> Any:
@@ -128,6 +128,7 @@ def smooth_l1_loss(input: T, target: T, size_average: None = None, reduce: None 
     (*), (*) -> () or, unreduced, (*). SettingError for a negative beta. Source: Girshick, 2015.
     """
     check_reduction("smooth_l1_loss", reduction, size_average, reduce)
+    beta = real("smooth_l1_loss", "beta", beta)
     if not beta >= 0:
         raise SettingError(f"smooth_l1_loss: expected beta >= 0, got {beta}")
     return _regression("smooth_l1_loss", SMOOTH_L1_LOSS, input, target, reduction, None, beta=beta)
@@ -142,6 +143,7 @@ def huber_loss(
     SettingError unless delta > 0. Source: Huber, 1964.
     """
     check_reduction("huber_loss", reduction, None, None)
+    delta = real("huber_loss", "delta", delta)
     if not delta > 0:
         raise SettingError(f"huber_loss: expected delta > 0, got {delta}")
     return _regression("huber_loss", HUBER_LOSS, input, target, reduction, weight, delta=delta)
@@ -278,6 +280,7 @@ def triplet_margin_loss(anchor: T, positive: T, negative: T, margin: float = 1.0
     smaller of anchor's and positive's. SettingError unless margin > 0. Source: Balntas et al., 2016.
     """
     check_reduction("triplet_margin_loss", reduction, size_average, reduce)
+    margin = real("triplet_margin_loss", "margin", margin)
     if not margin > 0:
         raise SettingError(f"triplet_margin_loss: expected margin > 0, got {margin}")
     near = pairwise_distance(anchor, positive, p, eps)

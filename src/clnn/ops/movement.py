@@ -30,9 +30,12 @@ def as_ints(op: str, first: Any, more: tuple[Any, ...] = ()) -> Shape:
     """A tuple of ints from one int, a sequence, or ints one by one; raises DTypeError."""
     given = (first, *more) if more or hasattr(first, "__index__") else first
     try:
-        return tuple(map(index, given))
+        out = tuple(map(index, given))
     except TypeError:
         raise DTypeError(f"{op}: expected ints, got {given!r}") from None
+    if not all(-(2**63) <= n < 2**63 for n in out):
+        raise ShapeError(f"{op}: expected ints of 64 bits, got {given!r}")
+    return out
 
 
 # --- the primitives -----------------------------------------------------------------------------
@@ -281,8 +284,11 @@ def roll(input: T, shifts: Ints, dims: Ints | None = None) -> T:
     axes = () if dims is None else as_ints("roll", dims)
     if len(by) != len(axes):
         raise ShapeError(f"roll: expected one shift per axis, got shifts {shifts} and dims {dims}")
+    if axes and not input.ndim:
+        raise IndexOutOfRangeError(f"roll: expected no dims for a tensor of shape (), got {dims}")
+    axes = tuple(normalize_axis("roll", d, input.ndim) for d in axes)
     for shift, d in zip(by, axes, strict=True):
-        input = apply(ROLL, input, shift=shift, dim=normalize_axis("roll", d, input.ndim))
+        input = apply(ROLL, input, shift=shift, dim=d)
     return input
 
 
@@ -298,6 +304,9 @@ def triu(input: T, diagonal: int = 0) -> T:
 
 def _tri(op: str, input: T, diagonal: int) -> T:
     (diagonal,) = as_ints(op, (diagonal,))
+    diagonal = max(
+        -(2**31) + 1, min(diagonal, 2**31 - 1)
+    )  # kernels take 32 bits, and no axis is longer
     result: T = apply(TRI, input, diagonal=diagonal, lower=op == "tril")
     return result
 
@@ -338,14 +347,21 @@ def axis_of(op: str, input: T, dim: int) -> tuple[int, int]:
     return axis, input.shape[axis]
 
 
+def listed(op: str, tensors: Any) -> list[Any]:
+    """A list of Tensors from a sequence of them; raises DTypeError for anything else."""
+    if not isinstance(tensors, Sequence):
+        raise DTypeError(f"{op}: expected a sequence of Tensors, got {type(tensors).__name__}")
+    for x in tensors:
+        operand(op, x)
+    return list(tensors)
+
+
 def cat(tensors: Sequence[T], dim: int = 0) -> T:
     """Tensors one after the other along an axis; dtypes are promoted.
 
     Their shapes agree on every other axis (a tensor of shape (0,) fits all), else ShapeError.
     """
-    xs = list(tensors)
-    for x in xs:
-        operand("cat", x)
+    xs = listed("cat", tensors)
     if not xs or not all(x.ndim for x in xs):
         got = "none" if not xs else "one of shape ()"
         raise ShapeError(

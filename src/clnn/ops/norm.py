@@ -15,7 +15,7 @@ from .elementwise import add, cast, div, mul, pow, rsqrt, square
 from .movement import Ints, as_ints, narrow, operand, reshape
 from .pool import avg_pool2d
 from .reduce import mean, var_mean
-from .rules import before_activation, check_ending, check_floating
+from .rules import before_activation, check_ending, check_floating, real
 
 _EPSILON = {"float64": 2.0**-52}  # of rms_norm, when none is given: that of the accumulator
 _VIEW = "(N, C, *)"
@@ -57,11 +57,11 @@ def ended_batch_norm(input: T, running_mean: T | None, running_var: T | None, we
             *params,
             *added,
             affine=affine,
-            eps=float(eps),
+            eps=_epsilon(name, eps),
             **ending,
         )
     y, _, _, *fresh = apply(BATCH_NORM, input, *params, *running, *added, affine=affine, running=bool(running),
-                            momentum=float(momentum), eps=float(eps), **ending)  # fmt: skip
+                            momentum=real(name, "momentum", momentum), eps=_epsilon(name, eps), **ending)  # fmt: skip
     if input.spec.size:
         for old, new in zip(running, fresh, strict=True):
             old.array = new.array
@@ -87,15 +87,30 @@ def instance_norm(input: T, running_mean: T | None = None, running_var: T | None
             raise SettingError(
                 f"{name}: expected running_mean and running_var unless use_input_stats, got None"
             )
-        return apply(BATCH_NORM_EVAL, input, *running, *params, affine=affine, eps=float(eps))
+        return apply(
+            BATCH_NORM_EVAL, input, *running, *params, affine=affine, eps=_epsilon(name, eps)
+        )
     shape = _channels(name, input.spec)
     if input.ndim < 3 or prod(shape[2:]) == 1:
         raise ShapeError(f"{name}: expected more than 1 value per channel, got input size {shape}")
+    names = ("running_mean", "running_var")
+    _check_params(
+        name, input.spec, tuple(x.spec for x in running), names[: len(running)], shape[1:2]
+    )
+    _check_params(
+        name, input.spec, tuple(_spec(name, p) for p in params), _names(affine), shape[1:2]
+    )
     if running and input.spec.size:
-        _blend(input, running, momentum)
+        _blend(input, running, real(name, "momentum", momentum))
     view = (shape[0], shape[1], 1, prod(shape[2:]))
     y, *_ = apply(
-        INSTANCE_NORM, input, *params, view=view, shape=shape[1:2], affine=affine, eps=float(eps)
+        INSTANCE_NORM,
+        input,
+        *params,
+        view=view,
+        shape=shape[1:2],
+        affine=affine,
+        eps=_epsilon(name, eps),
     )
     out: T = y
     return out
@@ -122,7 +137,15 @@ def layer_norm(input: T, normalized_shape: Ints, weight: T | None = None, bias: 
     """
     view, shape = _trailing("layer_norm", input, normalized_shape)
     affine, params = _given(weight, bias)
-    y, *_ = apply(LAYER_NORM, input, *params, view=view, shape=shape, affine=affine, eps=float(eps))
+    y, *_ = apply(
+        LAYER_NORM,
+        input,
+        *params,
+        view=view,
+        shape=shape,
+        affine=affine,
+        eps=_epsilon("layer_norm", eps),
+    )
     out: T = y
     return out
 
@@ -137,7 +160,7 @@ def rms_norm(
     """
     view, shape = _trailing("rms_norm", input, normalized_shape)
     affine, params = _given(weight, None)
-    tiny = _EPSILON.get(input.dtype, 2.0**-23) if eps is None else float(eps)
+    tiny = _EPSILON.get(input.dtype, 2.0**-23) if eps is None else _epsilon("rms_norm", eps)
     y, *_ = apply(RMS_NORM, input, *params, view=view, shape=shape, affine=affine, eps=tiny)
     out: T = y
     return out
@@ -152,6 +175,7 @@ def group_norm(input: T, num_groups: int, weight: T | None = None, bias: T | Non
     """
     operand("group_norm", input)
     shape = _channels("group_norm", input.spec)
+    (num_groups,) = as_ints("group_norm", (num_groups,))
     if num_groups < 1 or shape[1] % num_groups:
         raise ShapeError(
             f"group_norm: expected num_groups to divide {shape[1]} channels, got {num_groups}"
@@ -163,7 +187,13 @@ def group_norm(input: T, num_groups: int, weight: T | None = None, bias: T | Non
         )
     affine, params = _given(weight, bias)
     y, *_ = apply(
-        GROUP_NORM, input, *params, view=view, shape=shape[1:2], affine=affine, eps=float(eps)
+        GROUP_NORM,
+        input,
+        *params,
+        view=view,
+        shape=shape[1:2],
+        affine=affine,
+        eps=_epsilon("group_norm", eps),
     )
     out: T = y
     return out
@@ -182,6 +212,9 @@ def local_response_norm(
     """
     name = "local_response_norm"
     operand(name, input)
+    check_floating(name, input.dtype)
+    (size,) = as_ints(name, (size,))
+    alpha, beta, k = real(name, "alpha", alpha), real(name, "beta", beta), real(name, "k", k)
     if input.ndim < 3 or size < 1:
         raise ShapeError(
             f"{name}: expected input of (N, C, L, *) and size of at least 1, got {input.shape} and {size}"
@@ -202,6 +235,19 @@ def _given(weight: Any, bias: Any) -> tuple[tuple[bool, bool], tuple[Any, ...]]:
     """Which of the two there are, and those."""
     params = tuple(p for p in (weight, bias) if p is not None)
     return (weight is not None, bias is not None), params
+
+
+def _epsilon(name: str, eps: Any) -> float:
+    value = real(name, "eps", eps)
+    if not value >= 0:
+        raise SettingError(f"{name}: expected eps >= 0, got {eps}")
+    return value
+
+
+def _spec(name: str, x: Any) -> Spec:
+    operand(name, x)
+    spec: Spec = x.spec
+    return spec
 
 
 def _running(name: str, running_mean: Any, running_var: Any) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from .movement import (
     axis_of,
     cat,
     expand,
+    listed,
     operand,
     reshape,
     take_slice,
@@ -91,9 +92,7 @@ def _repeat(op: str, input: T, counts: Shape) -> T:
 
 def stack(tensors: Sequence[T], dim: int = 0) -> T:
     """Tensors of one shape along a new axis at `dim` of the result; raises ShapeError if shapes differ."""
-    xs = list(tensors)
-    for x in xs:
-        operand("stack", x)
+    xs = listed("stack", tensors)
     if len({x.shape for x in xs}) != 1:
         got = " and ".join(str(x.shape) for x in xs) or "none"
         raise ShapeError(f"stack: expected tensors of one shape, got {got}")
@@ -165,15 +164,15 @@ _EDGES: dict[str, Callable[[int, int], _Ends]] = {
 
 def _pad_edges(input: T, axis: int, before: int, after: int, mode: str) -> T:
     """One axis continued at both ends and cropped: as in torch first where it is circular, else last."""
-    if mode == "circular":
-        input = _crop(input, axis, before, after)
-    n = input.shape[axis]
+    circular = mode == "circular"
+    n = input.shape[axis] + (min(before, 0) + min(after, 0) if circular else 0)
     most = {"reflect": n - 1, "circular": n}.get(mode, max(before, after, 0) if n else 0)
     if max(before, after) > most:
         raise ShapeError(
             f"pad: expected at most {most} for an axis of size {n} in mode {mode!r}, "
             f"got {(before, after)}"
         )
+    input = _crop(input, axis, before, after) if circular else input
     parts = [input]
     for k, side in ((before, 0), (after, 1)):
         if k > 0:
@@ -183,7 +182,7 @@ def _pad_edges(input: T, axis: int, before: int, after: int, mode: str) -> T:
                 part = expand(part, [*input.shape[:axis], k, *input.shape[axis + 1 :]])
             parts.insert(0 if side == 0 else len(parts), part)
     whole = cat(parts, axis) if len(parts) > 1 else input
-    return whole if mode == "circular" else _crop(whole, axis, before, after)
+    return whole if circular else _crop(whole, axis, before, after)
 
 
 def _crop(input: T, axis: int, before: int, after: int) -> T:

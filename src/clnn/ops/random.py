@@ -16,7 +16,7 @@ from ..shapes import Shape, Spec, check_shape
 from .creation import as_number, filled, like, make
 from .elementwise import mul
 from .movement import operand
-from .rules import check_floating
+from .rules import check_floating, real
 
 _WORDS = 4  # numbers in one Philox block
 
@@ -187,7 +187,7 @@ def dropout(input: T, p: float = 0.5, training: bool = True, inplace: bool = Fal
     Raises SettingError unless 0 <= p <= 1. Srivastava et al. 2014.
     """
     operand("dropout", input)
-    if not 0 <= p <= 1:
+    if not 0 <= real("dropout", "p", p) <= 1:
         raise SettingError(f"dropout: expected a probability in [0, 1], got {p}")
     if not training or p == 0:
         return input
@@ -211,6 +211,10 @@ def dropout2d(input: T, p: float = 0.5, training: bool = True, inplace: bool = F
 def _drop_channels(op: str, input: T, p: float, training: bool, generator: Generator | None,
                    spatial: int, ranks: tuple[int, ...]) -> T:  # fmt: skip
     operand(op, input)
+    if not 0 <= real(op, "p", p) <= 1:
+        raise SettingError(f"{op}: expected a probability in [0, 1], got {p}")
+    if training and 0 < p < 1:
+        check_floating(op, input.dtype)
     if input.ndim not in ranks:
         raise ShapeError(
             f"{op}: expected a tensor of {' or '.join(map(str, ranks))} axes, got shape {input.shape}"

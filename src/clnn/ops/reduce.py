@@ -15,7 +15,7 @@ from ..op import Op
 from ..shapes import Axes, Shape, Spec, broadcast, normalize_axes, normalize_axis, reduced
 from .elementwise import abs, cast, maximum, minimum
 from .movement import operand, reshape
-from .rules import check_floating
+from .rules import check_floating, real
 
 
 class Extremes(NamedTuple):
@@ -44,20 +44,26 @@ def _keep(small: Any, x: Variable, axes: Shape) -> Any:
 def sum(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> T:
     """The sum over `dim` (all axes if None); integers and bool give int64."""
     axes = _axes("sum", input, dim)
-    return apply(SUM, input if dtype is None else cast(input, dtype), axes=axes, keepdim=keepdim)
+    return apply(
+        SUM, input if dtype is None else cast(input, dtype), axes=axes, keepdim=bool(keepdim)
+    )
 
 
 def mean(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> T:
     """The arithmetic mean over `dim` (all axes if None); of no elements NaN. Floats only (DTypeError)."""
     axes = _axes("mean", input, dim)
-    return apply(MEAN, input if dtype is None else cast(input, dtype), axes=axes, keepdim=keepdim)
+    return apply(
+        MEAN, input if dtype is None else cast(input, dtype), axes=axes, keepdim=bool(keepdim)
+    )
 
 
 def prod(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> T:
     """The product over `dim` (all axes if None); integers and bool give int64. Zeros have right gradients."""
     axes = _axes("prod", input, dim)
     return _first(
-        apply(PROD, input if dtype is None else cast(input, dtype), axes=axes, keepdim=keepdim)
+        apply(
+            PROD, input if dtype is None else cast(input, dtype), axes=axes, keepdim=bool(keepdim)
+        )
     )
 
 
@@ -124,7 +130,7 @@ def amax(input: T, dim: Axes = None, keepdim: bool = False) -> T:
 
     Raises IndexOutOfRangeError where a reduced axis is empty.
     """
-    return _first(apply(AMAX, input, axes=_axes("amax", input, dim), keepdim=keepdim))
+    return _first(apply(AMAX, input, axes=_axes("amax", input, dim), keepdim=bool(keepdim)))
 
 
 def amin(input: T, dim: Axes = None, keepdim: bool = False) -> T:
@@ -132,7 +138,7 @@ def amin(input: T, dim: Axes = None, keepdim: bool = False) -> T:
 
     Raises IndexOutOfRangeError where a reduced axis is empty.
     """
-    return _first(apply(AMIN, input, axes=_axes("amin", input, dim), keepdim=keepdim))
+    return _first(apply(AMIN, input, axes=_axes("amin", input, dim), keepdim=bool(keepdim)))
 
 
 def max(
@@ -159,24 +165,24 @@ def argmax(input: T, dim: int | None = None, keepdim: bool = False) -> T:
     """Where the largest value is, int64: along `dim`, or in the flattened input. NaN is largest, the first wins."""
     operand("argmax", input)
     axis = None if dim is None else normalize_axis("argmax", dim, input.ndim)
-    return apply(ARGMAX, input, axis=axis, keepdim=keepdim)
+    return apply(ARGMAX, input, axis=axis, keepdim=bool(keepdim))
 
 
 def argmin(input: T, dim: int | None = None, keepdim: bool = False) -> T:
     """Where the smallest value is, int64: along `dim`, or in the flattened input. NaN is smallest, the first wins."""
     operand("argmin", input)
     axis = None if dim is None else normalize_axis("argmin", dim, input.ndim)
-    return apply(ARGMIN, input, axis=axis, keepdim=keepdim)
+    return apply(ARGMIN, input, axis=axis, keepdim=bool(keepdim))
 
 
 def any(input: T, dim: Axes = None, keepdim: bool = False) -> T:
     """Whether some element over `dim` is not 0, as bool (uint8 stays uint8); of no elements False."""
-    return apply(ANY, input, axes=_axes("any", input, dim), keepdim=keepdim)
+    return apply(ANY, input, axes=_axes("any", input, dim), keepdim=bool(keepdim))
 
 
 def all(input: T, dim: Axes = None, keepdim: bool = False) -> T:
     """Whether no element over `dim` is 0, as bool (uint8 stays uint8); of no elements True."""
-    return apply(ALL, input, axes=_axes("all", input, dim), keepdim=keepdim)
+    return apply(ALL, input, axes=_axes("all", input, dim), keepdim=bool(keepdim))
 
 
 def _extreme(
@@ -196,8 +202,10 @@ def _extreme(
     operand(name, input)
     if dim is None:
         _not_empty(name, input.spec, tuple(range(input.ndim)))
-        return over_axes(input, keepdim=keepdim)
-    return Extremes(*apply(op, input, axis=normalize_axis(name, dim, input.ndim), keepdim=keepdim))
+        return over_axes(input, keepdim=bool(keepdim))
+    return Extremes(
+        *apply(op, input, axis=normalize_axis(name, dim, input.ndim), keepdim=bool(keepdim))
+    )
 
 
 def _not_empty(op: str, x: Spec, axes: Shape) -> None:
@@ -288,7 +296,7 @@ def logsumexp(input: T, dim: Axes = None, keepdim: bool = False) -> T:
     """log(sum(exp(input))) over `dim` (all axes if None) without overflow; integers give float32."""
     axes = _axes("logsumexp", input, dim)
     x = input if input.dtype.is_floating_point else cast(input, float32)
-    return apply(LOGSUMEXP, x, axes=axes, keepdim=keepdim)
+    return apply(LOGSUMEXP, x, axes=axes, keepdim=bool(keepdim))
 
 
 def norm(
@@ -301,12 +309,14 @@ def norm(
     """
     if isinstance(p, str) and p != "fro":
         raise SettingError(f"norm: expected a number or 'fro', got {p!r}")
-    axes, order = _axes("norm", input, dim), 2.0 if isinstance(p, str) else float(p)
+    axes, order = _axes("norm", input, dim), 2.0 if isinstance(p, str) else real("norm", "p", p)
     x = input if dtype is None else cast(input, dtype)
     _floating("norm", x.spec)
+    if order < 0 or order == inf:
+        _not_empty("norm", x.spec, axes)
     if order in (inf, -inf):
         return (amax if order > 0 else amin)(abs(x), axes, keepdim)
-    return apply(NORM, x, p=order, axes=axes, keepdim=keepdim)
+    return apply(NORM, x, p=order, axes=axes, keepdim=bool(keepdim))
 
 
 def _moments(
@@ -314,8 +324,10 @@ def _moments(
 ) -> Any:
     if unbiased is not None and correction is not None:
         raise SettingError(f"{name}: expected unbiased or correction, got both")
-    less = float((1 if unbiased is None else int(unbiased)) if correction is None else correction)
-    return apply(op, x, axes=_axes(name, x, dim), keepdim=keepdim, correction=less)
+    less = float(1 if unbiased is None else bool(unbiased))
+    if correction is not None:
+        less = real(name, "correction", correction)
+    return apply(op, x, axes=_axes(name, x, dim), keepdim=bool(keepdim), correction=less)
 
 
 def _infer_moment(op: str) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 from ..autograd import Variable, apply
@@ -17,6 +18,20 @@ def check_floating(op: str, *kinds: DType, hint: str = "") -> None:
     for kind in kinds:
         if kind.category != 2:
             raise DTypeError(f"{op}: expected a floating dtype, got {kind}{hint and '; ' + hint}")
+
+
+def real(op: str, name: str, value: Any) -> float:
+    """A setting as a float; raises DTypeError for what is no number, SettingError for one that no float holds."""
+    if type(value) is float:
+        return value
+    if not isinstance(value, Real):
+        raise DTypeError(f"{op}: expected a number as {name}, got {type(value).__name__}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise SettingError(
+            f"{op}: expected {name} that a float holds, got a larger number"
+        ) from None
 
 
 def unbroadcast(g: Any, x: Variable) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import T, apply
+from ..dtypes import dtype as as_dtype
 from ..op import Op
 from ..shapes import Spec, normalize_axis
 from .elementwise import cast, neg
@@ -29,8 +30,7 @@ def log_softmax(input: T, dim: int | None = None, _stacklevel: Any = 3, dtype: A
 
 def softmin(input: T, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> T:
     """softmax(-input) along `dim`; arguments as softmax."""
-    operand("softmin", input)
-    return _along("softmin", SOFTMAX, neg(input), dim, _stacklevel, dtype)
+    return _along("softmin", SOFTMAX, input, dim, _stacklevel, dtype)
 
 
 def _along(name: str, op: Op, x: Any, dim: int | None, third: Any, dtype: Any) -> Any:
@@ -40,7 +40,10 @@ def _along(name: str, op: Op, x: Any, dim: int | None, third: Any, dtype: Any) -
     if dim is None:
         dim = 0 if x.ndim in (0, 1, 3) else 1
     axis = normalize_axis(name, dim, x.ndim)
-    return apply(op, x if dtype is None else cast(x, dtype), axis=axis)
+    kind = x.dtype if dtype is None else as_dtype(dtype)
+    check_floating(name, kind, hint="pass dtype=")
+    x = neg(cast(x, kind)) if name == "softmin" else cast(x, kind)
+    return apply(op, x, axis=axis)
 
 
 def _declare(name: str) -> Op:

@@ -116,10 +116,12 @@ class _Plan:
                 f"{op}: expected at most {input.ndim} indices for shape {input.shape}, got {sum(taken)}"
             )
         items[dots[0] : dots[0] + 1] = [slice(None)] * rest
-        axis = 0
-        for item in items:
+        places = [(item, sum(map(_axes_taken, items[:k]))) for k, item in enumerate(items)]
+        if any(isinstance(item, Variable) and item.dtype is bool_ for item in items):
+            for item, axis in places:  # or an error would have to wait until a mask is counted
+                _check_item(op, item, input.shape, axis)
+        for item, axis in places:
             self._add(item, input.shape, axis)
-            axis += _axes_taken(item)
 
     def _add(self, item: Any, shape: Shape, axis: int) -> None:
         if item is None:
@@ -153,6 +155,21 @@ class _Plan:
         host = array("q", values)
         flat = Variable(self.device.backend.upload(host), Spec((len(host),), int64), self.device)
         return reshape(flat, shape)
+
+
+def _check_item(op: str, item: Any, shape: Shape, axis: int) -> None:
+    """Raise what adding the item to a plan would."""
+    if isinstance(item, slice):
+        _cut(op, item, shape[axis])
+    elif isinstance(item, Variable | _List) and (
+        item.dtype is bool_ if isinstance(item, Variable) else item.mask
+    ):
+        _check_mask(op, item.shape, shape, axis)
+    elif isinstance(item, Variable):
+        check_index(op, item)
+    elif not (item is None or isinstance(item, bool)):
+        for v in item.values if isinstance(item, _List) else [item]:
+            _in_range(op, v, shape[axis])
 
 
 def _axes_taken(item: Any) -> int:

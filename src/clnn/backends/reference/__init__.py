@@ -10,7 +10,7 @@ from typing import Any
 import ml_dtypes  # noqa: F401  (registers "bfloat16" with NumPy)
 import numpy as np
 
-from ...errors import UnsupportedOpError
+from ...errors import OutOfMemoryError, UnsupportedOpError
 from ...shapes import Spec
 from .. import Launch, collect
 
@@ -38,8 +38,12 @@ class Reference:
         if op not in self.impls:
             raise UnsupportedOpError(f"{op}: no implementation on the reference backend")
         start = perf_counter()
-        with np.errstate(all="ignore"):  # NaN and infinity are results here, as on every device
-            got = self.impls[op](*inputs, **settings)
+        try:
+            with np.errstate(all="ignore"):  # NaN and infinity are results here, as on every device
+                got = self.impls[op](*inputs, **settings)
+        except MemoryError as error:
+            asked = sum(spec.nbytes for spec in outs)
+            raise OutOfMemoryError(f"{op}: expected memory for {asked} bytes, got {error}", asked) from None  # fmt: skip
         if self._launches is not None:
             self._launches.append(Launch(op, perf_counter() - start))
         got = got if isinstance(got, tuple) else (got,)

@@ -1,0 +1,69 @@
+"""Where clnn means to differ from torch: each difference once, with its reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fuzz.draw import FLOATS  # noqa: F401
+
+NUMBERS_OF_ITS_OWN = {"rand_like", "randn_like", "dropout", "dropout1d", "dropout2d", "empty_like"}
+
+
+def by_torch(case: Any) -> bool:
+    """Calls that torch is not asked about: mixed dtypes in losses, where it promotes by no rule of its own."""
+    return case.sample.family == "loss" and "dtype" in case.spoiled
+
+
+def wider(case: Any, error: BaseException) -> bool:
+    """What clnn takes and torch refuses."""
+    text = str(error)
+    if any(t in text for t in TORCH_CANNOT) or isinstance(error, NotImplementedError):
+        return True
+    if isinstance(
+        error, TypeError
+    ):  # flags are truth values here, numbers may be whole floats, or stand on the left
+        return "another value" in case.spoiled or "no tensor" in case.spoiled
+    return False
+
+
+TORCH_CANNOT = (
+    "not implemented for",  # a dtype without a kernel on CPUs
+    "mixed dtype (CPU)",  # parameters in float32 beside running statistics of the input's dtype
+    "to have non-zero size",  # gradients of nothing
+    "Boolean alpha",
+    "Overflow when unpacking",
+    "too big to convert",
+    "without overflow",
+    "lambda must be in range",  # numbers that it keeps in fewer bits
+    "Found dtype",  # gradients of operands of two dtypes
+    "should be positive",
+    "out of range",
+    "out of bounds",  # indices are not checked here: NaN is read
+    "tensor does not have a device",
+    "select(): index 0 out of range",  # norms of nothing
+)
+
+
+def narrower(case: Any, error: BaseException) -> bool:
+    """What clnn refuses and torch takes."""
+    return False
+
+
+def late(case: Any) -> bool:
+    """Errors that may come after a primitive has run."""
+    return False
+
+
+def no_gradient(case: Any, ours: Any, theirs: Any) -> bool:
+    """Where one side has a gradient and the other none."""
+    return False
+
+
+def gradient(case: Any, theirs: Any) -> bool:
+    """Where gradients are not compared with torch's."""
+    return bool(case.spoiled)  # at the edge of what makes sense, torch's own are often NaN
+
+
+def slack(case: Any) -> float:
+    """How much farther than the tolerance torch may be."""
+    return 8.0 if any(k in repr(case.sample) for k in ("float16", "bfloat16")) else 1.0
