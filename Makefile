@@ -3,6 +3,7 @@
 #   make test        the test suite
 #   make test-peers  the comparisons with PyTorch and ONNX Runtime, which it leaves out (large downloads)
 #   make lint        style, types, import contracts
+#   make mutate      plant faults in the kernels and see the tests notice each
 #   make bench       measure beside NumPy, torch and ONNX Runtime; the tables go to docs/benchmarks.md
 #   make offline     compile the kernels for GPUs that are not here, by their vendors' compilers
 #   make docs        the documentation as a site, in site/
@@ -15,7 +16,7 @@ PYTEST_FLAGS ?= -n $(JOBS) --dist worksteal
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-peers bench offline lint format docs hooks clean
+.PHONY: help demo test test-peers mutate bench offline lint format docs hooks clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +32,9 @@ test: $(VENV)/.has-test
 test-peers: $(VENV)/.has-test $(VENV)/.has-bench $(VENV)/.has-torch
 	$(BIN)/python -c "import torch, onnxruntime"
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m peers
+
+mutate: $(VENV)/.has-test
+	$(BIN)/python scripts/mutate
 
 # With nothing else running. A long run in one go: `clnn bench conv --device ...` does a part.
 bench: $(VENV)/.has-bench $(VENV)/.has-torch

@@ -16,6 +16,7 @@ import pyopencl as cl
 from pyopencl.characterize import has_src_build_cache
 
 from .discovery import DeviceInfo
+from .pruning import Pruner, used
 from .tuning_store import facts, folder, write_whole
 
 OPTIONS = ("-cl-std=CL1.2",)
@@ -58,6 +59,7 @@ class Programs:
     def __init__(self, info: DeviceInfo) -> None:
         """Touches nothing."""
         self.info = info
+        self._pruner = Pruner()
         self.folder: Path | None = (
             None if has_src_build_cache(info.handle) else folder() / "kernels"
         )
@@ -88,6 +90,7 @@ class Programs:
         binary = intact(path, found)
         if binary is None:
             return None
+        used(path)
         try:
             return cl.Program(context, [self.info.handle], [binary]).build(options=list(OPTIONS))
         except cl.Error:  # a driver that has changed under the same name
@@ -104,6 +107,7 @@ class Programs:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, _head(path, binary) + binary)
+            self._pruner.wrote(path.parent, len(binary))
         except OSError as error:
             self.folder = None
             warnings.warn(f"kernels: compiled ones are kept for this process only: {error}", RuntimeWarning,
