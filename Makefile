@@ -4,6 +4,7 @@
 #   make test-peers  the comparisons with PyTorch and ONNX Runtime, which it leaves out (large downloads)
 #   make test-low    the conformance tests on devices that can do little (DEVICE=opencl:1 for one of them)
 #   make lint        style, types, import contracts
+#   make mutate      plant faults in the kernels and see the tests notice each
 #   make bench       measure beside NumPy, torch and ONNX Runtime; the tables go to docs/benchmarks.md
 #   make offline     compile the kernels for GPUs that are not here, by their vendors' compilers
 #   make docs        the documentation as a site, in site/
@@ -16,7 +17,7 @@ PYTEST_FLAGS ?= -n $(JOBS) --dist worksteal
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-peers test-low bench offline lint format docs hooks clean
+.PHONY: help demo test test-peers test-low mutate bench offline lint format docs hooks clean
 .DELETE_ON_ERROR:
 
 help:
@@ -39,6 +40,9 @@ test-low: $(VENV)/.has-test
 		CLNN_PRETEND=$$profile $(BIN)/python -m pytest $(PYTEST_FLAGS) tests/test_conformance.py \
 			$(addprefix --device ,$(DEVICE)) -k "opencl_matches or every_algorithm" || exit; \
 	done
+
+mutate: $(VENV)/.has-test
+	$(BIN)/python scripts/mutate
 
 # With nothing else running. A long run in one go: `clnn bench conv --device ...` does a part.
 bench: $(VENV)/.has-bench $(VENV)/.has-torch

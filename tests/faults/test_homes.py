@@ -116,3 +116,22 @@ def test_a_disk_that_fills_up_later(opencl_device, monkeypatch, tmp_path):
             store.build(context, "__kernel void one(__global int *x) { x[0] = 1; }")
     store.build(context, "__kernel void two(__global int *x) { x[0] = 2; }")
     assert not list((tmp_path / "kernels").iterdir())
+
+
+def test_other_users_of_pyopencl_keep_its_cache(opencl_device):
+    out = run("""
+        import sys
+        import numpy as np, pyopencl as cl
+        import clnn
+        from clnn import ops
+
+        x = clnn.tensor([1.0, -2.0], device=sys.argv[1])
+        ops.mul(x, 2.0).numpy()
+        rt = clnn.device(sys.argv[1]).backend.rt
+        program = cl.Program(rt.context, "__kernel void set(__global float *y, float v) { y[get_global_id(0)] = v; }")
+        kernel = cl.Kernel(program.build(), "set")
+        kernel.set_arg_types([None, np.float32])
+        kernel(rt.queue, (2,), None, x.array.mem, 3)
+        print(x.tolist(), bool(cl._PYOPENCL_NO_CACHE))
+    """, opencl_device, PYOPENCL_NO_CACHE=None, PYTHONWARNINGS="ignore")  # fmt: skip
+    assert out.split("]") == ["[3.0, 3.0", " False\n"]

@@ -1,5 +1,7 @@
 """Samples of clnn.ops.elementwise."""
 
+import numpy as np
+
 from clnn.errors import DTypeError, SettingError, ShapeError
 from samples import T, bad, sample
 
@@ -12,6 +14,12 @@ PAIRS = [
     ((), (2, 2)),
     ((2, 3, 1, 5), (1, 4, 1)),
 ]
+# float32 between two halves, to which the even one is right: of bfloat16, of float16, of its subnormal numbers, beside
+# infinity; and NaNs whose bits are all below those that a half keeps
+EDGES = np.concatenate([
+    np.float32([1 + 2**-8, 1 + 3 * 2**-8, -1 - 2**-8, 1 + 2**-11, 1 + 3 * 2**-11, 2**-25, 3 * 2**-25, 65519.0, 65520.0, 3.4e38]),
+    np.uint32([0x7F800001, 0xFF800001, 0x7F800000]).view(np.float32),
+])  # fmt: skip
 UNARY = [
     "neg",
     "abs",
@@ -69,6 +77,8 @@ SAMPLES = [
     *[sample("cast", T(3, 4, dtype=a, low=0, high=9), b, numeric_grad=False, oracle=lambda x, d: x.to(getattr(__import__("torch"), d)))
       for a in ("float32", "float16", "bfloat16", "int32", "int64", "uint8", "bool")
       for b in ("float32", "float16", "bfloat16", "int32", "int64", "uint8", "bool", "float64")],
+    *[sample("cast", T(values=np.resize(EDGES, n), grad=False), b, rtol=0.0, atol=0.0, numeric_grad=False, oracle=lambda x, d: x.to(getattr(__import__("torch"), d)))
+      for n in (13, 45) for b in ("float16", "bfloat16")],
     sample("add", T(97, 131), T(131)),
     sample("mul", T(50_000), T(50_000)),
     # numbers and 0-d tensors on both sides, bool, and quotients rounded toward zero

@@ -106,6 +106,7 @@ def _show(console: Console, report: Report) -> None:
     )
     for c in report.caches:
         size = _bytes(c.size) if c.complete else f"> {_bytes(c.size)}"
+        size += f" of {_bytes(c.most)}" if c.most else ""
         age = f"{c.newest:.1f} to {c.oldest:.1f} days ago" if c.entries else ""
         state = (
             f"{len(c.damaged)} damaged"

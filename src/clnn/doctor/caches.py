@@ -14,7 +14,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from ..backends.opencl import home, program_store, trust_store, tuning, tuning_store
+from ..backends.opencl import home, program_store, pruning, trust_store, tuning, tuning_store
 from ..errors import FileFormatError
 from .report import Cache
 
@@ -62,7 +62,7 @@ def _look(name: str, path: Path) -> Cache:
     oldest, newest = ages or (0.0, 0.0)
     damaged = tuple(_damaged(path, name)) if name in OWN else ()
     return Cache(name, str(path), size, entries, round(oldest, 3), round(newest, 3), complete, damaged,
-                 writable(path))  # fmt: skip
+                 writable(path), pruning.MOST if name == "kernels" else 0)  # fmt: skip
 
 
 def _files(path: Path) -> Iterator[os.DirEntry[str]]:

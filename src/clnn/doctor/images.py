@@ -8,7 +8,7 @@ import numpy as np
 import pyopencl as cl
 
 from ..backends.opencl.program import render
-from ..backends.opencl.program_store import OPTIONS
+from ..backends.opencl.program_store import compiled
 from ..errors import DeviceError, KernelBuildError
 
 DEFINES: dict[str, Any] = {
@@ -23,7 +23,7 @@ def doubled_through_an_image(rt: Any) -> None:
     source = render("capability", {**DEFINES, "job": "image", "wide": False, "device": rt.info})
     pixels = np.arange(_ROWS * _COLUMNS * 4, dtype=np.float32).reshape(_ROWS, _COLUMNS, 4)
     try:
-        program = cl.Program(rt.context, source).build(options=list(OPTIONS))
+        program = compiled(rt.context, source)
     except cl.Error as error:
         raise KernelBuildError(str(error), source=source, log=str(error)) from error
     got = np.empty_like(pixels)
@@ -41,5 +41,8 @@ def _double(rt: Any, program: Any, pixels: Any, got: Any) -> None:
     image = cl.create_image(rt.context, flags.READ_ONLY | flags.COPY_HOST_PTR, kind, shape=(_COLUMNS, _ROWS),
                             hostbuf=pixels)  # fmt: skip
     out = cl.Buffer(rt.context, flags.WRITE_ONLY, pixels.nbytes)
-    cl.Kernel(program, "image_read")(rt.queue, (_ROWS * _COLUMNS,), None, image, out)
+    kernel = cl.Kernel(program, "image_read")
+    kernel.set_arg(0, image)
+    kernel.set_arg(1, out)
+    cl.enqueue_nd_range_kernel(rt.queue, kernel, (_ROWS * _COLUMNS,), None)
     cl.enqueue_copy(rt.queue, got, out)

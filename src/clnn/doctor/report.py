@@ -96,6 +96,7 @@ class Cache:
     complete: bool = True  # whether all of it was looked at
     damaged: tuple[str, ...] = ()
     writable: bool = True
+    most: int = 0  # bytes that clnn keeps it below; 0: it does not
 
 
 @dataclass(frozen=True)

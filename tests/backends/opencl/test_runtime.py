@@ -136,3 +136,8 @@ def test_missing_float64_is_a_typed_error(rt, monkeypatch):
     monkeypatch.setattr(rt, "info", dataclasses.replace(rt.info, fp64=False))
     with pytest.raises(DTypeError, match="float64, which this device lacks"):
         rt.empty(Spec((2,), clnn.float64))
+
+
+def test_numbers_too_large_for_a_float_become_infinite(opencl_device):
+    x = clnn.tensor([1.0, -2.0], device=opencl_device)
+    np.testing.assert_array_equal(ops.mul(x, 1e300).numpy(), [np.inf, -np.inf])

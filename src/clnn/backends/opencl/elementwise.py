@@ -8,7 +8,7 @@ from typing import Any
 from ...dtypes import DType, accumulator, int32, result_type
 from ...shapes import Shape, Spec, number_spec
 from .. import implements
-from .runtime import PLANS, WIDE, Buffer, Repeated, Runtime
+from .runtime import GIVEN, PLANS, WIDE, Buffer, Runtime
 from .streaming import streams
 
 
@@ -83,20 +83,17 @@ def elementwise(
             if len(plans) >= PLANS:
                 plans.clear()
             operands = [a.spec if type(a) is Buffer else a for a in arrays]
-            defines, *how = _plan(rt, expr, integer, by_input, operands, tuple(settings))
-            kernel, (grid, group, tail) = rt.kernel("elementwise", "map", defines), how
-            if not settings and all([type(a) is Buffer for a in arrays]):
-                plan = plans[key] = rt.repeated(kernel, grid, group, (*arrays, *tail))
-            else:
-                plan = plans[key] = kernel, grid, group, tail
-        if isinstance(plan, Repeated):
+            defines, grid, group, tail = _plan(
+                rt, expr, integer, by_input, operands, tuple(settings)
+            )
+            kernel = rt.kernel("elementwise", "map", defines)
+            args = [a if type(a) is Buffer else GIVEN for a in arrays] + [GIVEN] * len(settings)
+            plan = plans[key] = rt.repeated(kernel, grid, group, (*args, *tail))
+        if not plan.given:
             rt.repeat(plan, [a.mem for a in arrays])
             return
-        kernel, grid, group, tail = plan
-        flat = [a.mem if type(a) is Buffer else a for a in arrays]
-        flat += settings.values()
-        flat += tail
-        rt.enqueue(kernel, grid, group, flat)
+        flat = [*arrays, *settings.values()]
+        rt.repeat(plan, [flat[k].mem for k in plan.at], flat)
 
     return launch
 

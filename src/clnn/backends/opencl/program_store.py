@@ -16,12 +16,37 @@ import pyopencl as cl
 from pyopencl.characterize import has_src_build_cache
 
 from .discovery import DeviceInfo
+from .pruning import Pruner, used
 from .tuning_store import facts, folder, write_whole
 
 OPTIONS = ("-cl-std=CL1.2",)
-# pyopencl's own caches fail where the home is full or read-only, and run what they unpickle from it
-cl._PYOPENCL_NO_CACHE = True
 _MAGIC = b"clnn program 1\n"
+
+
+class _Invokers(dict[Any, Any]):
+    """What pyopencl asks of the place for the Python code that it generates for every kernel."""
+
+    def store_if_not_present(self, key: Any, code: Any) -> None:
+        """As of pytools' persistent dictionaries."""
+        self.setdefault(key, code)
+
+
+def _keep_invokers_in_memory() -> None:
+    """Have pyopencl keep that code in memory: on disk, it fails where the home is full or read-only.
+
+    Its cache of programs, which others in the process may use, is left as it is.
+    """
+    before = cl._PYOPENCL_NO_CACHE
+    cl._PYOPENCL_NO_CACHE = True  # or the import itself would write
+    try:
+        from pyopencl import invoker
+    finally:
+        cl._PYOPENCL_NO_CACHE = before
+    in_memory: Any = _Invokers()
+    invoker.invoker_cache = in_memory
+
+
+_keep_invokers_in_memory()
 
 
 class Programs:
@@ -34,6 +59,7 @@ class Programs:
     def __init__(self, info: DeviceInfo) -> None:
         """Touches nothing."""
         self.info = info
+        self._pruner = Pruner()
         self.folder: Path | None = (
             None if has_src_build_cache(info.handle) else folder() / "kernels"
         )
@@ -43,7 +69,7 @@ class Programs:
         path = self.path(source)
         program = None if path is None else self._kept(context, path)
         if program is None:
-            program = cl.Program(context, source).build(options=list(OPTIONS))
+            program = compiled(context, source)
             if path is not None:
                 self._keep(program, path)
         return program
@@ -64,6 +90,7 @@ class Programs:
         binary = intact(path, found)
         if binary is None:
             return None
+        used(path)
         try:
             return cl.Program(context, [self.info.handle], [binary]).build(options=list(OPTIONS))
         except cl.Error:  # a driver that has changed under the same name
@@ -80,10 +107,22 @@ class Programs:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, _head(path, binary) + binary)
+            self._pruner.wrote(path.parent, len(binary))
         except OSError as error:
             self.folder = None
             warnings.warn(f"kernels: compiled ones are kept for this process only: {error}", RuntimeWarning,
                           stacklevel=2)  # fmt: skip
+
+
+def compiled(context: Any, source: str) -> Any:
+    """The program, compiled anew; raises cl.Error as the driver does when the source does not compile."""
+    program = cl.Program(context, source)
+    # pyopencl's own cache fails where the home is full or read-only, and runs what it unpickles from it. A program
+    # that was asked for anything before its build goes past it, with a warning that says so.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program.get_info(cl.program_info.NUM_DEVICES)
+    return program.build(options=list(OPTIONS))
 
 
 def intact(path: Path, found: bytes) -> bytes | None:

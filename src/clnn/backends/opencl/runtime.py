@@ -18,14 +18,14 @@ from ...errors import DTypeError, KernelBuildError
 from ...shapes import Shape, Spec
 from .. import Launch
 from . import lifetime
+from .arguments import converters, set_all, set_numbers
 from .discovery import DeviceInfo
 from .failure import meaning, of_memory, out_of_memory
-from .program import numbered, render, scalar_types
+from .program import numbered, render
 from .program_store import Programs
 from .tuning import Tuning
 
-_SCALARS = {"int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
-            "double": np.float64}  # fmt: skip
+GIVEN = object()  # stands for a number that each repetition of a launch brings
 # Operands of so many elements are indexed by 64 bits: 32 hold twice as many, but loops step past the end.
 WIDE = 2**30
 # Work-groups along the second and third axis of a grid: NVIDIA's hardware takes no more.
@@ -66,17 +66,17 @@ class Buffer:
 class Repeated:
     """A launch that comes again on other memory: its own kernel object keeps every other argument."""
 
-    __slots__ = ("at", "grid", "group", "kernel", "own")
+    __slots__ = ("at", "given", "grid", "group", "kernel", "own")
 
     def __init__(self, kernel: Any, grid: Shape, group: Shape | None, args: Sequence[Any],
                  types: Sequence[Any]) -> None:  # fmt: skip
-        """`args` are those of the launch, `types` NumPy's of the numbers; for Buffers memory is given each time."""
+        """`args` are those of the launch, `types` its numbers' converters; Buffers and GIVEN are left open."""
         self.kernel, self.grid, self.group = kernel, grid, group
         self.at = tuple([k for k, a in enumerate(args) if type(a) is Buffer])
+        self.given = tuple([(k, types[k]) for k, a in enumerate(args) if a is GIVEN])
         self.own = cl.Kernel(kernel.program, kernel.function_name)
-        for k, (a, number) in enumerate(zip(args, types, strict=True)):
-            if type(a) is not Buffer:
-                self.own.set_arg(k, number(a))
+        kept = [k for k, a in enumerate(args) if type(a) is not Buffer and a is not GIVEN]
+        set_numbers(self.own, [(k, types[k]) for k in kept], args)
 
 
 class Runtime:
@@ -101,7 +101,7 @@ class Runtime:
         self._pending = 0
         self._events: list[tuple[Any, Any]] | None = None  # while profiling
         self._kernels: dict[tuple[Any, ...], Any] = {}
-        self._types: dict[Any, list[Any]] = {}  # NumPy's, of what a kernel takes besides memory
+        self._types: dict[Any, list[Any]] = {}  # converters of a kernel's numbers, None for memory
         self._programs: dict[Hashable, tuple[Any, str]] = {}
         self._store = Programs(info)
         self._uploads: deque[tuple[Any, Any]] = deque()
@@ -262,31 +262,33 @@ class Runtime:
     def enqueue(self, kernel: Any, grid: Shape, group: Shape | None, flat: list[Any]) -> None:
         """Enqueue a kernel object with raw arguments; for launchers that keep their own kernel."""
         with self.lock:
-            try:
-                event = kernel(self.queue, grid, group, *flat)
-            except cl.Error as exc:
-                call = (self.queue, grid, group, *flat)
-                event = self._again(kernel.function_name, exc, kernel, *call)
-            self._enqueued(kernel, event)
+            set_all(kernel, self._types[kernel], flat)
+            self._enqueue(kernel, kernel, grid, group)
 
     def repeated(
         self, kernel: Any, grid: Shape, group: Shape | None, args: Sequence[Any]
     ) -> Repeated:
-        """What `repeat` takes, for a launch as it was once enqueued."""
+        """What `repeat` takes, for a launch as it was once enqueued; GIVEN stands for numbers that change."""
         return Repeated(kernel, grid, group, args, self._types[kernel])
 
-    def repeat(self, launch: Repeated, mems: Iterable[Any]) -> None:
-        """Enqueue a launch again, on other memory."""
+    def repeat(self, launch: Repeated, mems: Iterable[Any], given: Sequence[Any] = ()) -> None:
+        """Enqueue a launch again, on other memory; `given` are its arguments, if there are new numbers among them."""
         own = launch.own
         with self.lock:
             for k, mem in zip(launch.at, mems, strict=True):
                 own.set_arg(k, mem)
-            call = (self.queue, own, launch.grid, launch.group)
-            try:
-                event = cl.enqueue_nd_range_kernel(*call)
-            except cl.Error as exc:
-                event = self._again(own.function_name, exc, cl.enqueue_nd_range_kernel, *call)
-            self._enqueued(launch.kernel, event)
+            if given:
+                set_numbers(own, launch.given, given)
+            self._enqueue(own, launch.kernel, launch.grid, launch.group)
+
+    def _enqueue(self, own: Any, kernel: Any, grid: Shape, group: Shape | None) -> None:
+        """Enqueue a kernel object whose arguments are set; `kernel` is what profiles know it by."""
+        call = (self.queue, own, grid, group)
+        try:
+            event = cl.enqueue_nd_range_kernel(*call)
+        except cl.Error as exc:
+            event = self._again(own.function_name, exc, cl.enqueue_nd_range_kernel, *call)
+        self._enqueued(kernel, event)
 
     def _enqueued(self, kernel: Any, event: Any) -> None:
         if self._events is not None:
@@ -356,8 +358,7 @@ class Runtime:
             kernel = cl.Kernel(program, name)
         except cl.Error as exc:
             raise meaning(self, f"{family}.cl.mako: {name}", exc) from exc
-        types = self._types[kernel] = [t and _SCALARS[t] for t in scalar_types(source, name)]
-        kernel.set_scalar_arg_dtypes(types)
+        self._types[kernel] = converters(source, name)
         return kernel
 
     def _compile(self, family: str, name: str, defines: dict[str, Any]) -> tuple[Any, str]:
