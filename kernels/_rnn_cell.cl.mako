@@ -139,7 +139,7 @@ static void finish(const acc *product, const int row, const int j, const int s, 
 % if mode in GATES:
         __global const real *a = acts + at * (4 * H) + j;
         const T a0 = some_${dtype}(a, m, 0), a1 = some_${dtype}(a + H, m, 0), a2 = some_${dtype}(a + 2 * H, m, 0), a3 = some_${dtype}(a + 3 * H, m, 0);
-        const int start = reverse ? t == steps - 1${f" || !({live('row', 't + 1')})" if mode == "gru" else ""} : t == 0;
+        const int start = reverse ? t == steps - 1${" || t + 1 >= (int)lengths[row]" if lengths and mode == "gru" else ""} : t == 0;
         const T before = start ? some_${dtype}(first + (index_t)row * H + j, m, 0)
                                : some_${dtype}(states + (reverse ? at + N : at - N) * H + j, m, 0);
 % else:

@@ -12,7 +12,7 @@
  *           (steps + 2, N, H), then the last c. Residuals: cs (steps, N, H), acts (steps, N, 4 * H): gates after their
  *           functions; of a gru r, z, u, p of u. backward: `states` are cs for lstm, `first` is c0 or h0
  * Defines   dtype, mode (tanh, relu, lstm, gru), stage (forward, backward, previous, widen, pack), keep (bool: write the residuals)
- *           bias (bool), lengths (None, i32 or i64: code of the ends of rows), engine (simd, tile), V (lanes), VP (from gate to
+ *           bias (bool), lengths (None, i32 or i64: code of the ends of rows), engine (simd, tile, copy), V (lanes), VP (from gate to
  *           gate of a product)
  * Tunables  MR, NV: see _rnn_simd.   TU, TR, RM, TK: see _rnn_tile
  * Launch    see the engines: simd has all steps in one launch or one step per launch, tile one step per launch.
@@ -21,7 +21,7 @@
  * Source    Hochreiter, Schmidhuber, "Long short-term memory", 1997; Cho et al., 2014; Werbos, "Backpropagation through
  *           time", 1990
  */
-% if stage in ("previous", "widen"):
+% if engine == "copy":
 ${copies()}
 % elif engine == "simd":
 <%include file="_rnn_simd.cl.mako"/>

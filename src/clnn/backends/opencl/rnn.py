@@ -236,7 +236,7 @@ def _widened(rt: Runtime, x: Buffer) -> Buffer:
         return x
     out = rt.empty(Spec(x.shape, wide))
     chunk = _chunk(rt, 1)
-    rt.launch("rnn", "widen", (ceil_div(x.size, chunk),), x, out, x.size, chunk, dtype=x.dtype.code, stage="widen")  # fmt: skip
+    rt.launch("rnn", "widen", (ceil_div(x.size, chunk),), x, out, x.size, chunk, dtype=x.dtype.code, stage="widen", engine="copy")  # fmt: skip
     return out
 
 
@@ -253,7 +253,7 @@ def rnn_previous(
     rows, units = h0.shape
     ends, count, chunk = rest[:-1], steps * rows, _chunk(rt, units)
     rt.launch("rnn", "previous", (ceil_div(count, chunk),), states, h0, *rest, count, steps, rows, units,
-              int(reverse), chunk, dtype=h0.dtype.code, stage="previous",
+              int(reverse), chunk, dtype=h0.dtype.code, stage="previous", engine="copy",
               lengths=ends[0].dtype.code if ends else None)  # fmt: skip
 
 
