@@ -33,7 +33,11 @@ def by_steps(fn):
                 (xr, xz, xn), (pr, pz, pn) = x.chunk(3, 1), p.chunk(3, 1)
                 z = (xz + pz).sigmoid()
                 new, mem = (1 - z) * (xn + (xr + pr).sigmoid() * pn).tanh() + z * h, None
-            live = torch.ones(len(h), 1, dtype=torch.bool) if lengths is None else (t < lengths)[:, None]
+            live = (
+                torch.ones(len(h), 1, dtype=torch.bool)
+                if lengths is None
+                else (t < lengths)[:, None]
+            )
             h = torch.where(live, new, h)
             c = None if c is None else torch.where(live, mem, c)
             hs[t] = torch.where(live, new, torch.zeros_like(new))

@@ -88,7 +88,9 @@ def _check(name: str, gates: Spec, states: tuple[Spec, ...], weight: Spec, bias:
             )
     width = f"{count} * H" if count > 1 else "H"
     if gates.rank != 3 or not gates.shape[0] or not gates.shape[2] or gates.shape[2] % count:
-        raise ShapeError(f"{name}: expected gates (T, N, {width}) with T and H of at least 1, got {gates.shape}")  # fmt: skip
+        raise ShapeError(
+            f"{name}: expected gates (T, N, {width}) with T and H of at least 1, got {gates.shape}"
+        )
     rows, units = gates.shape[1], gates.shape[2] // count
     for x in states:
         if x.shape != (rows, units):
@@ -142,7 +144,9 @@ def _infer_grad(count: int, products: int) -> Callable[..., tuple[Spec, ...]]:
     An LSTM's operands are g, cs, acts, c0, w; a GRU's g, states, acts, h0, w; an RNN's g, states, w.
     """
 
-    def infer(g: Spec, states: Spec, *rest: Spec, reverse: bool, lengths: bool, **_: Any) -> tuple[Spec, ...]:  # fmt: skip
+    def infer(
+        g: Spec, states: Spec, *rest: Spec, reverse: bool, lengths: bool, **_: Any
+    ) -> tuple[Spec, ...]:
         w = rest[-2 if lengths else -1]
         lasts = 2 if count == 4 else 1
         steps, rows, units = g.shape[0] - lasts, g.shape[1], w.shape[1]

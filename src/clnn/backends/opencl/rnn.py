@@ -87,7 +87,7 @@ def _whole(p: Problem, info: DeviceInfo) -> bool:
 
 
 def _tile(call: Call, info: DeviceInfo) -> dict[str, int]:
-    """Vectors of a block, its units, rows in registers: gates side by side, else as many units as cost least padding."""
+    """Vectors and units of a block, and rows in registers: gates side by side, else units at the least padding."""
     p = call.problem
     v = lanes(info, p.kind)
     if call.stage == "forward" and p.gates > 1:
@@ -151,7 +151,7 @@ def _fits(p: Problem, info: DeviceInfo) -> bool:
     products = max(p.gates, 1)
     nbytes = (_TR * 4 + 1 + products * (_TU + 1)) * _TK * accumulator(p.kind).itemsize
     return (
-        _TU * _TR <= min(info.max_group, info.max_items[0])
+        min(info.max_group, info.max_items[0]) >= _TU * _TR
         and nbytes <= info.local_mem
         and p.rows <= 65535 * _TR
     )
@@ -173,9 +173,7 @@ def _each(rt: Runtime, call: Call, grid: tuple[int, ...], **how: Any) -> None:
     pitch = call.problem.units
     scratch = call.scratch(rt, pitch)
     for s in range(call.launches):
-        call.launch(
-            rt, grid, call.weight, scratch, pitch, s, engine="tile", V=1, NB=1, VP=1, **how
-        )
+        call.launch(rt, grid, call.weight, scratch, pitch, s, engine="tile", V=1, NB=1, VP=1, **how)
 
 
 ENGINES = [
@@ -206,7 +204,8 @@ def _forward(op: str) -> Callable[..., None]:
                nonlinearity: str = "") -> None:  # fmt: skip
         gates, h0, *more = arrays[:own]
         weight, after = arrays[own], arrays[own + 1 :]
-        p = Problem(*gates.shape[:2], weight.shape[1], _GATES[op], gates.dtype)
+        steps, rows, _ = gates.shape
+        p = Problem(steps, rows, weight.shape[1], _GATES[op], gates.dtype)
         defines = {"keep": keep, "bias": bias, "lengths": after[bias].dtype.code if lengths else None}  # fmt: skip
         before = (gates, _widened(rt, h0), *more)
         _run(rt, op, Call("forward", _mode(op, nonlinearity), p, before, weight, after, reverse, defines))  # fmt: skip
@@ -221,7 +220,8 @@ def _backward(op: str) -> Callable[..., None]:
     def launch(rt: Runtime, *arrays: Buffer, reverse: bool, lengths: bool, nonlinearity: str = "") -> None:  # fmt: skip
         before, weight, after = arrays[:own], arrays[own], arrays[own + 1 :]
         dx = after[lengths]
-        p = Problem(*dx.shape[:2], weight.shape[1], _GATES[op], dx.dtype)
+        steps, rows, _ = dx.shape
+        p = Problem(steps, rows, weight.shape[1], _GATES[op], dx.dtype)
         defines = {"keep": True, "bias": False, "lengths": after[0].dtype.code if lengths else None}  # fmt: skip
         call = Call("backward", _mode(op, nonlinearity), p, before, weight, after, reverse, defines)
         _run(rt, f"{op}_grad", call)
@@ -236,7 +236,19 @@ def _widened(rt: Runtime, x: Buffer) -> Buffer:
         return x
     out = rt.empty(Spec(x.shape, wide))
     chunk = _chunk(rt, 1)
-    rt.launch("rnn", "widen", (ceil_div(x.size, chunk),), x, out, x.size, chunk, dtype=x.dtype.code, stage="widen", engine="copy")  # fmt: skip
+    rt.launch(
+        "rnn",
+        "widen",
+        (ceil_div(x.size, chunk),),
+        x,
+        out,
+        x.size,
+        chunk,
+        dtype=x.dtype.code,
+        stage="widen",
+        lengths=None,
+        engine="copy",
+    )
     return out
 
 

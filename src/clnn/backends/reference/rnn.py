@@ -27,7 +27,9 @@ def _steps(count: int, rows: int, ends: tuple[Any, ...], backwards: bool) -> Ite
 
 
 @implements("rnn_sequence")
-def rnn_sequence(gates: Any, h0: Any, w: Any, *ends: Any, reverse: bool, nonlinearity: str, **_: Any) -> Any:  # fmt: skip
+def rnn_sequence(
+    gates: Any, h0: Any, w: Any, *ends: Any, reverse: bool, nonlinearity: str, **_: Any
+) -> Any:
     """The states, and the last."""
     act = np.tanh if nonlinearity == "tanh" else lambda x: np.maximum(x, 0)
     h, w, states = _wide(h0), _wide(w), np.zeros((len(gates) + 1, *h0.shape), h0.dtype)
@@ -39,7 +41,9 @@ def rnn_sequence(gates: Any, h0: Any, w: Any, *ends: Any, reverse: bool, nonline
 
 
 @implements("lstm_sequence")
-def lstm_sequence(gates: Any, h0: Any, c0: Any, w: Any, *ends: Any, reverse: bool, keep: bool, **_: Any) -> Any:  # fmt: skip
+def lstm_sequence(
+    gates: Any, h0: Any, c0: Any, w: Any, *ends: Any, reverse: bool, keep: bool, **_: Any
+) -> Any:
     """The states, the last h and the last c; to keep: every c, and i, f, g, o after their functions."""
     h, c, w = _wide(h0), _wide(c0), _wide(w)
     states = np.zeros((len(gates) + 2, *h0.shape), h0.dtype)
@@ -56,7 +60,9 @@ def lstm_sequence(gates: Any, h0: Any, c0: Any, w: Any, *ends: Any, reverse: boo
 
 
 @implements("gru_sequence")
-def gru_sequence(gates: Any, h0: Any, w: Any, *rest: Any, reverse: bool, keep: bool, bias: bool, **_: Any) -> Any:  # fmt: skip
+def gru_sequence(
+    gates: Any, h0: Any, w: Any, *rest: Any, reverse: bool, keep: bool, bias: bool, **_: Any
+) -> Any:
     """The states, and the last; to keep: r, z, n after their functions, and the product that r scales."""
     h, w, b = _wide(h0), _wide(w), _wide(rest[0]) if bias else 0
     states = np.zeros((len(gates) + 1, *h0.shape), h0.dtype)
@@ -95,9 +101,11 @@ def leading(x: Any, *, length: int) -> Any:
 
 
 @implements("rnn_sequence_grad")
-def rnn_sequence_grad(g: Any, states: Any, w: Any, *ends: Any, reverse: bool, nonlinearity: str, **_: Any) -> Any:  # fmt: skip
+def rnn_sequence_grad(
+    g: Any, states: Any, w: Any, *ends: Any, reverse: bool, nonlinearity: str, **_: Any
+) -> Any:
     """Gradients by gates and h0."""
-    steps, rows, units = len(g) - 1, *g.shape[1:]
+    steps, (rows, units) = len(g) - 1, g.shape[1:]
     carry, w, dx = _wide(g[-1]), _wide(w), np.zeros((steps, rows, units), g.dtype)
     for t, live in _steps(steps, rows, ends, not reverse):
         y = _wide(states[t])
@@ -109,7 +117,9 @@ def rnn_sequence_grad(g: Any, states: Any, w: Any, *ends: Any, reverse: bool, no
 
 
 @implements("lstm_sequence_grad")
-def lstm_sequence_grad(g: Any, cs: Any, acts: Any, c0: Any, w: Any, *ends: Any, reverse: bool, **_: Any) -> Any:  # fmt: skip
+def lstm_sequence_grad(
+    g: Any, cs: Any, acts: Any, c0: Any, w: Any, *ends: Any, reverse: bool, **_: Any
+) -> Any:
     """Gradients by gates, h0 and c0."""
     steps = len(acts)
     carry, dc, w, dx = _wide(g[-2]), _wide(g[-1]), _wide(w), np.zeros_like(acts)
@@ -130,9 +140,11 @@ def lstm_sequence_grad(g: Any, cs: Any, acts: Any, c0: Any, w: Any, *ends: Any, 
 
 
 @implements("gru_sequence_grad")
-def gru_sequence_grad(g: Any, states: Any, acts: Any, h0: Any, w: Any, *ends: Any, reverse: bool, **_: Any) -> Any:  # fmt: skip
+def gru_sequence_grad(
+    g: Any, states: Any, acts: Any, h0: Any, w: Any, *ends: Any, reverse: bool, **_: Any
+) -> Any:
     """Gradients by gates, by the products h @ w.T, and by h0."""
-    steps, rows, units = len(acts), *h0.shape
+    steps, (rows, units) = len(acts), h0.shape
     carry, w = _wide(g[-1]), _wide(w)
     dx, dproduct = (np.zeros((steps, rows, 3 * units), g.dtype) for _ in range(2))
     before = rnn_previous(states, h0, *ends, steps=steps, reverse=reverse)
