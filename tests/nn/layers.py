@@ -170,4 +170,14 @@ LOSS = [
     layer("TripletMarginLoss", 0.5, x=(T(4, 3), T(4, 3), T(4, 3))),
 ]
 
-LAYERS = [*LINEAR, *CONV, *POOL, *NORM, *ACTIVATION, *OTHER, *LOSS]
+STEPS = T(5, 3, 4)
+RECURRENT = [
+    *[layer(name, 4, 6, x=STEPS) for name in ("RNN", "LSTM", "GRU")],
+    layer("LSTM", 4, 6, 2, batch_first=True, bidirectional=True, x=STEPS),
+    layer("RNN", 4, 6, 1, "relu", False, x=STEPS),
+    *[layer(f"{name}Cell", 4, 6, x=T(3, 4)) for name in ("RNN", "LSTM", "GRU")],
+]
+# its parts have names of their own: see test_rnn
+BIDIRECTIONAL = [layer("Bidirectional", nn.GRU(4, 6), "sum", x=STEPS)]
+
+LAYERS = [*LINEAR, *CONV, *POOL, *NORM, *ACTIVATION, *OTHER, *LOSS, *RECURRENT]

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from layers import LAYERS, torch
+from layers import BIDIRECTIONAL, LAYERS, torch
 
 import clnn
 from clnn import nn
@@ -41,7 +41,7 @@ def test_the_table_names_every_layer():
         for c in vars(nn).values()
         if isinstance(c, type) and issubclass(c, nn.Module) and c.__name__ not in CONTAINERS | FUSED
     }
-    assert classes == {layer.name for layer in LAYERS}
+    assert classes == {layer.name for layer in [*LAYERS, *BIDIRECTIONAL]}
 
 
 @pytest.mark.peers
@@ -75,7 +75,7 @@ def test_equals_torch(layer, device):
         assert_close(b.numpy(), dict(theirs.named_buffers())[name].numpy(), name)
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=str)
+@pytest.mark.parametrize("layer", [*LAYERS, *BIDIRECTIONAL], ids=str)
 def test_config_rebuilds_the_layer(layer, device):
     module = built(layer, device).eval()
     described = json.loads(json.dumps(nn.module_config(module)))

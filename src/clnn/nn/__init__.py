@@ -28,6 +28,7 @@ from .activation import Softsign as Softsign
 from .activation import Tanh as Tanh
 from .activation import Tanhshrink as Tanhshrink
 from .activation import Threshold as Threshold
+from .bidirectional import Bidirectional as Bidirectional
 from .config import build_module as build_module
 from .config import module_config as module_config
 from .container import ModuleDict as ModuleDict
@@ -105,3 +106,9 @@ from .pool import MaxPool1D as MaxPool1D
 from .pool import MaxPool1d as MaxPool1d
 from .pool import MaxPool2D as MaxPool2D
 from .pool import MaxPool2d as MaxPool2d
+from .rnn import GRU as GRU
+from .rnn import LSTM as LSTM
+from .rnn import RNN as RNN
+from .rnn import GRUCell as GRUCell
+from .rnn import LSTMCell as LSTMCell
+from .rnn import RNNCell as RNNCell

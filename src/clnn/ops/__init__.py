@@ -175,6 +175,9 @@ from .reduce import std_mean as std_mean
 from .reduce import sum as sum
 from .reduce import var as var
 from .reduce import var_mean as var_mean
+from .rnn import gru_sequence as gru_sequence
+from .rnn import lstm_sequence as lstm_sequence
+from .rnn import rnn_sequence as rnn_sequence
 from .scan import cumsum as cumsum
 from .softmax import log_softmax as log_softmax
 from .softmax import softmax as softmax

@@ -1,0 +1,179 @@
+/* rnn_cell — what a recurrent cell makes of the products with its weights: V units of one row in one step.
+ *
+ * Computes  forward   finish(product, row, j, ...): the states from units j on, and the residuals
+ *           backward  finish(product, row, j, ...): the gradients of the gates, and what goes on to the step before
+ * Layout    gates, states, residuals (steps, N, units), row-major; hidden (2, N, P), cell, carry (N, P), dg (2, N, G * H)
+ *           are kept in acc; product: V of each gate, gates VP apart
+ * Defines   none of its own: those of rnn
+ * Notes     loads and stores stop at H; P, the pitch of what is carried, is a multiple of V
+ */
+<%namespace name="vector" file="_vector.cl.mako"/>\
+<%!
+    GATES = {"lstm": 4, "gru": 3}
+
+    def operands(mode, stage, keep, bias, lengths, engine):
+        """(type, name) of every argument of a kernel."""
+        lstm, gru = mode == "lstm", mode == "gru"
+        put = "__global real *"
+        take = "__global const real *"
+        wide = "__global acc *"
+        weight = "__global const acc *" if engine == "simd" else take
+        if stage == "forward":
+            found = [(take, "gates"), ("__global const acc *", "h0"), *[(take, "c0")] * lstm, (weight, "w"),
+                     *[(take, "bias")] * bias, *[(f"__global const {lengths}_t *", "lengths")] * bool(lengths),
+                     (put, "states"), *[(put, "cs")] * (lstm and keep), *[(put, "acts")] * ((lstm or gru) and keep),
+                     (wide, "hidden"), *[(wide, "cell")] * lstm]
+        else:
+            found = [(take, "g"), (take, "states"), *[(take, "acts")] * (lstm or gru), *[(take, "first")] * (lstm or gru),
+                     (weight, "w"), *[(f"__global const {lengths}_t *", "lengths")] * bool(lengths), (put, "dx"),
+                     *[(put, "dproduct")] * gru, (put, "dh0"), *[(put, "dc0")] * lstm, (wide, "carry"),
+                     *[(wide, "cell")] * lstm, (wide, "dg")]
+        return found + [("const int ", n) for n in ("steps", "N", "H", "P", "reverse")]
+%>
+<%def name="parameters(restrict=True)">${", ".join(f"{kind}{'restrict ' if restrict and '*' in kind else ''}{name}" for kind, name in operands(mode, stage, keep, bias, lengths, engine))}</%def>
+<%def name="arguments()">${", ".join(name for _, name in operands(mode, stage, keep, bias, lengths, engine))}</%def>
+
+## Whether a row is not past its end in step t.
+<%def name="live(row, t)">${f"({t}) < (int)lengths[{row}]" if lengths else "1"}</%def>
+
+<%def name="functions()">
+<%
+    base, code = ("double", "f64") if dtype == "f64" else ("float", "f32")
+%>\
+${vector.types(base, V)}
+% for kind in dict.fromkeys((dtype, code)):
+${vector.load(kind, base, V)}
+${vector.store(kind, base, V)}
+% endfor
+% if V > 1:
+#define VECTOR(p) vload${V}(0, p)
+#define KEEP(v, p) vstore${V}(v, 0, p)
+% else:
+#define VECTOR(p) (*(p))
+#define KEEP(v, p) (*(p) = (v))
+% endif
+static T sigmoid(const T x) { return 1 / (1 + exp(-x)); }
+${forward(code) if stage == "forward" else backward(code)}
+</%def>
+
+<%def name="forward(wide)">
+<%  G, saved = GATES.get(mode, 1), 4 if mode in GATES else 0 %>\
+static void finish(const acc *product, const int row, const int j, const int s, ${parameters(False)})
+{
+    const int m = H - j, t = reverse ? steps - 1 - s : s;
+    const index_t at = (index_t)t * N + row;
+    T h = s > 0 ? VECTOR(hidden + ((index_t)(s & 1) * N + row) * P + j) : some_${wide}(h0 + (index_t)row * H + j, m, 0);
+% if mode == "lstm":
+    T c = s > 0 ? VECTOR(cell + (index_t)row * P + j) : some_${dtype}(c0 + (index_t)row * H + j, m, 0);
+% endif
+% if saved and keep:
+    T a0 = 0, a1 = 0, a2 = 0, a3 = 0;
+% endif
+    const int valid = ${live("row", "t")};
+    if (valid) {
+        __global const real *x = gates + at * (${G} * H) + j;
+% for k in range(G):
+        const T p${k} = VECTOR(product + ${k} * ${VP})${f" + some_{dtype}(bias + {k} * H + j, m, 0)" if bias else ""};
+        const T x${k} = some_${dtype}(x + ${k} * H, m, 0);
+% endfor
+% if mode == "tanh":
+        h = tanh(x0 + p0);
+% elif mode == "relu":
+        const T y = x0 + p0;
+        h = y < 0 ? (T)0 : y;
+% elif mode == "lstm":
+        const T i = sigmoid(x0 + p0), f = sigmoid(x1 + p1), u = tanh(x2 + p2), o = sigmoid(x3 + p3);
+        c = f * c + i * u;
+        h = o * tanh(c);
+% else:
+        const T r = sigmoid(x0 + p0), z = sigmoid(x1 + p1), u = tanh(x2 + r * p2);
+        h = (1 - z) * u + z * h;
+% endif
+% if saved and keep:
+        a0 = ${"i" if mode == "lstm" else "r"}, a1 = ${"f" if mode == "lstm" else "z"}, a2 = u, a3 = ${"o" if mode == "lstm" else "p2"};
+% endif
+    }
+    KEEP(h, hidden + ((index_t)(~s & 1) * N + row) * P + j);
+    put_${dtype}(states + at * H + j, m, valid ? h : (T)0);
+% if mode == "lstm":
+    KEEP(c, cell + (index_t)row * P + j);
+%   if keep:
+    put_${dtype}(cs + at * H + j, m, c);
+%   endif
+% endif
+% if saved and keep:
+%   for k in range(4):
+    put_${dtype}(acts + at * (4 * H) + ${k} * H + j, m, a${k});
+%   endfor
+% endif
+    if (s == steps - 1) {
+        put_${dtype}(states + ((index_t)steps * N + row) * H + j, m, h);
+% if mode == "lstm":
+        put_${dtype}(states + ((index_t)(steps + 1) * N + row) * H + j, m, c);
+% endif
+    }
+}
+</%def>
+
+<%def name="backward(wide)">
+<%  G = GATES.get(mode, 1) %>\
+static void finish(const acc *product, const int row, const int j, const int s, ${parameters(False)})
+{
+    const int m = H - j, t = reverse ? s : steps - 1 - s;
+    const index_t at = (index_t)t * N + row, here = (index_t)row * P + j;
+    T carried = s > 0 ? VECTOR(carry + here) + VECTOR(product) : some_${dtype}(g + ((index_t)steps * N + row) * H + j, m, 0);
+% if mode == "lstm":
+    T dc = s > 0 ? VECTOR(cell + here) : some_${dtype}(g + ((index_t)(steps + 1) * N + row) * H + j, m, 0);
+% endif
+    if (s == steps) {
+        put_${dtype}(dh0 + (index_t)row * H + j, m, carried);
+% if mode == "lstm":
+        put_${dtype}(dc0 + (index_t)row * H + j, m, dc);
+% endif
+        return;
+    }
+    T ${", ".join(f"d{k} = 0" for k in range(4 if mode == "gru" else G))};
+    if (${live("row", "t")}) {
+        const T dh = carried + some_${dtype}(g + at * H + j, m, 0);
+        carried = 0;
+% if mode in GATES:
+        __global const real *a = acts + at * (4 * H) + j;
+        const T a0 = some_${dtype}(a, m, 0), a1 = some_${dtype}(a + H, m, 0), a2 = some_${dtype}(a + 2 * H, m, 0), a3 = some_${dtype}(a + 3 * H, m, 0);
+        const int start = reverse ? t == steps - 1${" || t + 1 >= (int)lengths[row]" if lengths and mode == "gru" else ""} : t == 0;
+        const T before = start ? some_${dtype}(first + (index_t)row * H + j, m, 0)
+                               : some_${dtype}(states + (reverse ? at + N : at - N) * H + j, m, 0);
+% else:
+        const T y = some_${dtype}(states + at * H + j, m, 0);
+% endif
+% if mode == "tanh":
+        d0 = dh * (1 - y * y);
+% elif mode == "relu":
+        d0 = y > 0 ? dh : (T)0;
+% elif mode == "lstm":
+        const T tc = tanh(some_${dtype}(states + at * H + j, m, 0)), inner = dc + dh * a3 * (1 - tc * tc);
+        d0 = inner * a2 * a0 * (1 - a0);
+        d1 = inner * before * a1 * (1 - a1);
+        d2 = inner * a0 * (1 - a2 * a2);
+        d3 = dh * tc * a3 * (1 - a3);
+        dc = inner * a1;
+% else:
+        d1 = dh * (before - a2) * a1 * (1 - a1);
+        d3 = dh * (1 - a1) * (1 - a2 * a2);
+        d0 = d3 * a3 * a0 * (1 - a0);
+        d2 = d3 * a0;
+        carried = dh * a1;
+% endif
+    }
+    KEEP(carried, carry + here);
+% if mode == "lstm":
+    KEEP(dc, cell + here);
+% endif
+% for k in range(G):
+    put_${wide}(dg + ((index_t)(s & 1) * N + row) * (${G} * H) + ${k} * H + j, m, d${k});
+    put_${dtype}(dx + at * (${G} * H) + ${k} * H + j, m, d${3 if mode == "gru" and k == 2 else k});
+%   if mode == "gru":
+    put_${dtype}(dproduct + at * (3 * H) + ${k} * H + j, m, d${k});
+%   endif
+% endfor
+}
+</%def>
