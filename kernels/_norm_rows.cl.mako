@@ -18,15 +18,21 @@
         return f"{'loadv' if v else 'load'}_{code}({p}, {i})"
 
     def store(p, i, value, v):
+        if v and streamed:
+            return f"stream({value}, {p} + ({i}));"
         return f"{'storev' if v else 'store'}_{dtype}({p}, {i}, {value});"
+    grad_arrays = ["__global const real *restrict g", "__global const real *restrict x", *(f"__global const acc *restrict {m}s" for m in moments),
+                   *(f"__global const {param}_t *restrict {a}" for a in affine), "__global real *restrict y",
+                   *(f"__global acc *restrict {t}" for t in ["projections", "totals"][:partial * (1 + centred)])]
+    summed = ["projected", "total"][:1 + centred]
     by_channel = runs and V > 1
     CHAINS = 4
     chain = sums.module.chain
     # the channel of element t, or (unless runs) the first of the lanes'
-    channel_of = f"channel + t{' / L' if runs else ''}"
+    channel_of = f"channel + t{' / L' if runs else ''}" if not partial or runs else "t"
 %>\
 
-${row_norm() if kernel == "row_norm" else row_norm_grad()}
+${row_norm() if kernel == "row_norm" else row_norm_grad_summed() if partial and not runs else row_norm_grad()}
 
 ## Elements t to `end` in vectors, and then one by one; the body is given the suffix of the chain, "" for one element.
 <%def name="along(end, chains=1)">
@@ -50,9 +56,12 @@ ${caller.body("")}
             }
 </%def>
 
-<%def name="row_arguments(arrays)">
+<%def name="signature(arrays)">
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1))) __attribute__((vec_type_hint(${f"{base}{V}" if V > 1 else base})))
 void ${kernel}(${", ".join(arrays)}, const index_t rows, const index_t chunk, const index_t G, const index_t M, const index_t L, const acc eps)
+</%def>
+<%def name="row_arguments(arrays)">
+${signature(arrays)}
 {
 ${reduce.scratch("scratch", "acc", WG)}
     const int lid = (int)get_local_id(0);
@@ -109,7 +118,8 @@ ${sums.collect("squares", chains=CHAINS)}
                 value = value ${operator} ${load(name, channel_of, v, param)};
 %   endif
 % endfor
-                ${store("q", "t", "value", v)}\
+                ${store("q", "t", "value", v)}
+                ${"AHEAD(p + n + t);" if v else ""}\
 </%call>
 % endif
         if (lid == 0) {
@@ -121,10 +131,70 @@ ${sums.collect("squares", chains=CHAINS)}
 }
 </%def>
 
+## One group per sample. Rows in pairs, so that the sums of the channels, which wait in memory, are visited half as often.
+<%def name="row_norm_grad_summed()">
+${signature(grad_arrays)}
+{
+    const int lid = 0;
+    const index_t n = M, group = (index_t)get_group_id(0), top = min((group + 1) * chunk, rows);
+    __global acc *projected_here = projections + group * n${", *total_here = totals + group * n" if centred else ""};
+    index_t t = 0;
+<%call expr="along('n')" args="v">\
+% for s in summed:
+                ${f"vstore{V}((%s)0, 0, {s}_here + t)" % vector(v) if v else f"{s}_here[t] = 0"};
+% endfor
+</%call>
+    index_t r = group * chunk;
+    for (; r + 2 <= top; r += 2) {
+${rows_summed(2)}
+    }
+    for (; r < top; ++r) {
+${rows_summed(1)}
+    }
+}
+</%def>
+<%def name="rows_summed(count)">
+% for u in range(count):
+        __global const real *h${u} = g + (r + ${u}) * n, *p${u} = x + (r + ${u}) * n;
+        __global real *q${u} = y + (r + ${u}) * n;
+        const acc mean${u} = ${f"means[r + {u}]" if centred else "0"}, inverse${u} = inverses[r + ${u}];
+${sums.declare(f"total{u}", f"projected{u}", chains=CHAINS)}
+        t = 0;
+<%call expr="along('n', CHAINS)" args="v">\
+${values(v, u)}\
+                total${u}${v} += gw${u};
+                projected${u}${v} += gw${u} * xhat${u};\
+</%call>
+${sums.collect(f"total{u}", f"projected{u}", chains=CHAINS)}
+        const acc shift${u} = ${f"total{u} / (acc)n" if centred else "0"}, along${u} = projected${u} / (acc)n;
+% endfor
+        t = 0;
+<%call expr="along('n')" args="v">\
+% for s in summed:
+                ${vector(v)} ${s} = ${f"vload{V}(0, {s}_here + t)" if v else f"{s}_here[t]"};
+% endfor
+% for u in range(count):
+${values(v, u)}\
+                projected += ${load(f"h{u}", "t", v)} * xhat${u};
+%   if centred:
+                total += ${load(f"h{u}", "t", v)};
+%   endif
+                ${store(f"q{u}", "t", f"(gw{u} - shift{u} - xhat{u} * along{u}) * inverse{u}", v)}
+                ${f"AHEAD(h{u} + {count} * n + t); AHEAD(p{u} + {count} * n + t);" if v else ""}
+% endfor
+% for s in summed:
+                ${f"vstore{V}({s}, 0, {s}_here + t)" if v else f"{s}_here[t] = {s}"};
+% endfor
+</%call>
+</%def>
+<%def name="values(v, u='')">\
+                const ${vector(v)} xhat${u} = (${load(f"p{u}", "t", v)} - mean${u}) * inverse${u};
+                ## not a plain product: of two loads, PoCL's compiler makes pairs of lanes
+                const ${vector(v)} gw${u} = ${f"fma({load(f'h{u}', 't', v)}, {load('w', channel_of, v, param)}, ({vector(v)})0)" if weight else load(f"h{u}", "t", v)};
+</%def>
+
 <%def name="row_norm_grad()">
-${row_arguments(["__global const real *restrict g", "__global const real *restrict x", *(f"__global const acc *restrict {m}s" for m in moments),
-                 *(f"__global const {param}_t *restrict {a}" for a in affine), "__global real *restrict y",
-                 *(f"__global acc *restrict {t}" for t in ["projections", "totals"][:partial * (1 + centred)])])}
+${row_arguments(grad_arrays)}
         __global const real *h = g + r * n;
         __global real *q = y + r * n;
         const acc mean = ${"means[r]" if centred else "0"}, inverse = inverses[r];
@@ -160,11 +230,6 @@ ${sums.collect("here", "along", chains=CHAINS)}
 </%call>
         }
 % else:
-<%def name="values(v)">\
-                const ${vector(v)} xhat = (${load("p", "t", v)} - mean) * inverse;
-                ## not a plain product: of two loads, PoCL's compiler makes pairs of lanes
-                const ${vector(v)} gw = ${f"fma({load('h', 't', v)}, {load('w', channel_of, v, param)}, ({vector(v)})0)" if weight else load("h", "t", v)};
-</%def>
 ${sums.declare("total", "projected", chains=CHAINS)}
 <%call expr="along('n', CHAINS)" args="v">\
 ${values(v)}\

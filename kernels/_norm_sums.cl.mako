@@ -2,7 +2,7 @@
  *
  * Computes  declare(name): the sums of a loop; a vector at hand adds to name_v, or with several chains to name_v, name_v1, ...
  *           which do not wait for each other; a scalar adds to name.   collect(name): all of these
- * Defines   those of norm
+ * Defines   those of norm, which has sum_of(v), the sum of the lanes of a vector
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>\
 <%!
@@ -18,14 +18,7 @@
 <%def name="collect(*names, chains=1)">
 % for n in names:
 %   if V > 1:
-        {
-            acc folded;
-%     for u in range(1, chains):
-            ${n}_v += ${n}${chain(u)};
-%     endfor
-${reduce.fold("folded", f"{n}_v", "plus")}
-            ${n} += folded;
-        }
+        ${n} += sum_of(${" + ".join(f"{n}{chain(u)}" for u in range(chains))});
 %   endif
 ${reduce.group(n, "scratch", "a + b", WG)}
 % endfor

@@ -3,7 +3,7 @@
  * Computes  group: v = v_0 (+) v_1 (+) ... (+) v_(WG-1) on every work-item, for an associative expression in a, b
  *           vectors: the types TV and IV (masks and indices of TV), VLOAD(p) of 16 elements as TV and, for floats,
  *           VSTORE(v, p) back
- *           fold: the same (+) over the 16 lanes of one vector
+ *           folding: a function that gives the same (+) over the 16 lanes of one vector
  * Layout    one slot of local memory per work-item, declared by scratch() at the top of the kernel
  * Defines   none of its own: arguments of the defs
  * Tunables  WG (work-group size, any from 1; 1 expands to nothing: no local memory, no barrier)
@@ -60,7 +60,7 @@ static ushort16 to_bf16_v(const float16 v)
 #define VSTORE(v, p) ${{"f16": "vstore_half16_rte(v, 0, (__global half *)(p))", "bf16": "vstore16(to_bf16_v(v), 0, p)"}.get(dtype, "vstore16(v, 0, p)")}
 </%def>
 
-## The same as a function of the vector: `combine` is an expression in a, b that reads alike for vectors and scalars.
+## `combine` is an expression in a, b that reads alike for vectors and scalars.
 <%def name="folding(name, ctype, combine)">
 static ${ctype} ${name}(const ${ctype}16 v)
 {
@@ -74,15 +74,4 @@ static ${ctype} ${name}(const ${ctype}16 v)
 % endfor
     return half1;
 }
-</%def>
-
-## to = v_0 (+) ... (+) v_15; join is a function of two scalars, so the tree is spelled out.
-<%def name="fold(to, v, join)">
-<%
-    terms = [f"{v}.s{k:x}" for k in range(16)]
-    while len(terms) > 1:
-        half = len(terms) // 2
-        terms = [f"{join}({a}, {b})" for a, b in zip(terms[:half], terms[half:])]
-%>\
-        ${to} = ${terms[0]};
 </%def>

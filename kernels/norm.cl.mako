@@ -12,7 +12,9 @@
  *           elements of a channel, `parts` of them side by side; only the last of each may be shorter
  * Defines   dtype, kernel (one of the six), param (code of w and b, or of running statistics), centred (bool)
  *           weight, bias (bools), runs (bool: L > 1; else neighbours have their own w and b)
- *           partial (bool: row_norm_grad also stores the sums of g * xhat and g of every channel of every row)
+ *           partial (bool: row_norm_grad also stores the sums of g * xhat and g of every channel, of every row
+ *           or, unless runs, of the rows of every group)
+ *           streamed (bool: V > 1, y is stored past the caches)
  *           columns (0, or L = 1 and neighbouring channels side by side: how many vectors of them at once), per_row (bool: mean and inverse are a row's)
  *           running (bool: merge has running statistics to move)
  * Tunables  WG, V (lanes of a work-item; V > 1 only if WG = 1), chunk (an argument: rows, or channels, of a group)
@@ -23,6 +25,7 @@
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>
 <%namespace name="lanes" file="_lanes.cl.mako"/>
+<%namespace name="past" file="_stream.cl.mako"/>
 <%namespace name="sums" file="_norm_sums.cl.mako"/>
 <%
     base = "double" if dtype == "f64" else "float"
@@ -47,7 +50,11 @@
 % for code in dict.fromkeys([dtype, param or dtype]):
 ${lanes.io(code, base, V)}
 % endfor
-static acc plus(const acc a, const acc b) { return a + b; }
+${reduce.folding("sum_of", base, "a + b")}
+${past.ahead()}
+% if streamed:
+${past.stores(base, V, True)}
+% endif
 % endif
 
 ## The elements i of a slice of channel c; r is the sample, k the row for per_row.

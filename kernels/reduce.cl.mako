@@ -17,7 +17,7 @@
  *           nothing, for all must reach the barriers
  * Notes     byte floor: every element of x is read from memory once (the second visit finds it in the first-level
  *           cache), every result written once; slices add 2/4096 of x at most. Sums go through accumulators that
- *           are emptied every piece, so their error grows with n / 4096, not with n
+ *           are emptied every piece, so their error grows with the number of pieces
  * Source    Higham, "The accuracy of floating point summation", 1993
  *           Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983
  *           Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
@@ -73,7 +73,8 @@
     tail = [f"const {ctype} u", "const index_t n", "const index_t slices", "const index_t chunk"]
     arguments = [*stores, *tail, "const index_t count"] + [f"const index_t {a}" for a in axes]
     last = f"rs{reduced - 1}" if engine == "lanes" else "1"
-    PIECE = (64 if engine == "lanes" else 2048) if two else (512 if engine == "lanes" else 4096)
+    PIECE = (64 if engine == "lanes" else 2048) if two else (512 if engine == "lanes" else 16384 if engine == "vector" else 4096)
+    CHAINS = 1 if two else 4  # accumulators of each of four streams
 %>
 typedef ${ctype} T;
 typedef ${"long" if ctype in ("double", "long") else "int"} I;
@@ -102,6 +103,12 @@ ${functions("", "T", "I")}
 % if engine == "vector" or W > 1:
 ${reduce.vectors(dtype, ctype)}
 ${functions("_v", "TV", "IV")}
+% endif
+% if engine == "vector":
+${reduce.folding("folded", ctype, combine)}
+%   if two:
+${reduce.folding("folded2", ("long" if ctype in ("double", "long") else "int") if kind == "arg" else ctype, combine2)}
+%   endif
 % endif
 
 /* The state of no elements, of a piece of m elements from r on, and of two states. */
@@ -214,16 +221,28 @@ void vector(__global const real *restrict x, ${", ".join(arguments)})
             index_t t = 0;
             T a = ${zero};
             if (m >= 16) {
-                TV ${", ".join(f"a{k} = (TV)({zero})" for k in range(4))};
-                for (; t + 64 <= m; t += 64) {
+                TV a0 = (TV)(${zero});
+                if (m >= ${64 * CHAINS}) {
+                    TV ${", ".join(f"a{k} = (TV)({zero})" for k in range(1, 4 * CHAINS))};
+                    /* Streams far from each other, for memory: what is read ahead of one ends with its page. */
+                    const index_t far = m / ${64 * CHAINS} * ${16 * CHAINS};
+                    for (; t < far; t += ${16 * CHAINS}) {
 % for k in range(4):
-                    a${k} = join_v(a${k}, first_v(VLOAD(p + t + ${16 * k}), u));
+%   for c in range(CHAINS):
+                        a${4 * c + k} = join_v(a${4 * c + k}, first_v(VLOAD(p + ${k} * far + t + ${16 * c}), u));
+%   endfor
 % endfor
+                    }
+% for step in ([8, 4, 2, 1] if CHAINS == 4 else [2, 1]):
+%   for k in range(step):
+                    a${k} = join_v(a${k}, a${k + step});
+%   endfor
+% endfor
+                    t = 4 * far;
                 }
                 for (; t + 16 <= m; t += 16)
                     a0 = join_v(a0, first_v(VLOAD(p + t), u));
-                a0 = join_v(join_v(a0, a1), join_v(a2, a3));
-        ${reduce.fold("a", "a0", "join")}
+                a = folded(a0);
             }
             for (; t < m; ++t)
                 a = join(a, first((T)LOAD(p, t), u));
@@ -242,7 +261,7 @@ void vector(__global const real *restrict x, ${", ".join(arguments)})
                 const IV lane = (IV)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
                 for (; t + 16 <= m; t += 16)
                     b0 = join2_v(b0, second_v(VLOAD(p + t), (TV)(shift), lane + (IV)((I)t)));
-        ${reduce.fold("b", "b0", "join2")}
+                b = folded2(b0);
             }
             for (; t < m; ++t)
                 b = join2(b, second((T)LOAD(p, t), shift, (I)t));
@@ -330,11 +349,14 @@ void lanes(__global const real *restrict x, ${", ".join(arguments)})
             for (int l = 0; l < ${W}; ++l)
                 a[l] = ${zero};
             index_t t = 0;
-            for (; t + 4 <= m; t += 4) {
+            for (; t + 8 <= m; t += 8) {
 <%call expr="columns()" args="v">
-<%              x = [f"first{v}(ELEMENT{v}((t + {k}) * step + l), u)" for k in range(4)] %>\
-                    PUT${v}(a, join${v}(GET${v}(a), join${v}(join${v}(${x[0]}, ${x[1]}),
-                                                       join${v}(${x[2]}, ${x[3]}))));
+<%
+    x = [f"first{v}(ELEMENT{v}((t + {k}) * step + l), u)" for k in range(8)]
+    while len(x) > 1:
+        x = [f"join{v}({a}, {b})" for a, b in zip(x[::2], x[1::2])]
+%>\
+                    PUT${v}(a, join${v}(GET${v}(a), ${x[0]}));
 </%call>
             }
             for (; t < m; ++t) {

@@ -12,11 +12,13 @@ from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .plan import planned
 from .runtime import Buffer, Runtime
+from .streaming import streams
 
 Run = Callable[..., None]
 
 _SLICE = 4096  # elements of a channel whose statistics one group takes: they stay in the first-level cache
 _SIDE = 4  # vectors of neighbouring channels that a work-item on a CPU takes at once
+_ROWS = 16  # whose sums by neighbouring channels a work-item on a CPU keeps, at least
 _ITEM = 16384  # elements of the rows that a work-item on a CPU gets
 
 
@@ -52,22 +54,25 @@ def _run(rt: Runtime, op: str, run: Run, *args: Any) -> None:
 def _launch(rt: Runtime, engine: Engine, name: str, view: Shape, dtype: DType, grid: Shape, arrays: Sequence[Buffer],
             *numbers: float, group: Shape | None = None, centred: bool = True, param: DType | None = None,
             weight: bool = False, bias: bool = False, columns: int = 0, per_row: bool = True,
-            running: bool = False, partial: bool = False) -> None:  # fmt: skip
+            running: bool = False, partial: bool = False, streamed: bool = False) -> None:  # fmt: skip
     rt.launch("norm", name, grid, *arrays, *numbers, group=group or (engine.WG,), kernel=name, dtype=dtype.code,
               param=param and param.code, centred=centred, weight=weight, bias=bias, runs=view[3] > 1,
-              columns=columns, per_row=per_row, running=running, partial=partial, **engine._asdict())  # fmt: skip
+              columns=columns, per_row=per_row, running=running, partial=partial,
+              streamed=streamed, **engine._asdict())  # fmt: skip
 
 
 # --- rows ---------------------------------------------------------------------------------------
 
 
 def _rows(rt: Runtime, engine: Engine, name: str, view: Shape, arrays: Sequence[Buffer], eps: float, centred: bool,
-          params: Sequence[Buffer], affine: tuple[bool, bool], partial: bool = False) -> None:  # fmt: skip
+          params: Sequence[Buffer], affine: tuple[bool, bool], partial: bool = False,
+          chunk: int = 0) -> None:  # fmt: skip
     n, groups, channels, inner = view
-    chunk = max(1, _ITEM // max(1, channels * inner)) if engine.V > 1 else 1
+    chunk = chunk or (max(1, _ITEM // max(1, channels * inner)) if engine.V > 1 else 1)
     _launch(rt, engine, name, view, arrays[0].dtype, (-(-n * groups // chunk) * engine.WG,), arrays,
             n * groups, chunk, groups, channels, inner, eps, centred=centred,
-            param=params[0].dtype if params else None, weight=affine[0], bias=affine[1], partial=partial)  # fmt: skip
+            param=params[0].dtype if params else None, weight=affine[0], bias=affine[1], partial=partial,
+            streamed=engine.V > 1 and streams(rt.info, arrays[0].spec))  # fmt: skip
 
 
 def _row_norm(op: str, centred: bool = True) -> Callable[..., None]:
@@ -93,37 +98,23 @@ def row_norm_grad(rt: Runtime, g: Buffer, x: Buffer, *more: Buffer, view: Shape,
 def _row_grads(rt: Runtime, engine: Engine, view: Shape, g: Buffer, x: Buffer, moments: Sequence[Buffer],
                weight: Sequence[Buffer], outs: Sequence[Buffer]) -> None:  # fmt: skip
     gx, *totals = outs
-    n, groups, channels, inner = view
-    # a work-item that takes a row channel by channel has the sums of each at hand
-    partial = bool(totals) and engine.V > 1 and inner > 1
-    parts = totals if n == 1 else [rt.empty(Spec((n, groups * channels), t.dtype)) for t in totals]
+    n, groups, _, inner = view
+    # on a CPU a work-item has the sums of channels at hand: a row's, or of neighbouring ones those of its rows
+    slices = Slices(view, 1 if inner > 1 else max(_ROWS, -(-n // 64)), inner, 1)
+    partial = bool(totals) and engine.V > 1 and (inner > 1 or groups == 1)
+    single = slices.per_channel == 1
+    parts = totals
+    if partial and not single:
+        shape = (slices.per_channel, slices.channels)
+        parts = [rt.empty(Spec(shape, t.dtype)) for t in totals]
     arrays = (g, x, *moments, *weight, gx, *(parts if partial else ()))
-    _rows(
-        rt,
-        engine,
-        "row_norm_grad",
-        view,
-        arrays,
-        0.0,
-        len(moments) == 2,
-        weight,
-        (bool(weight), False),
-        partial,
-    )
+    _rows(rt, engine, "row_norm_grad", view, arrays, 0.0, len(moments) == 2, weight, (bool(weight), False), partial,
+          slices.outer if partial and inner == 1 else 0)  # fmt: skip
     if totals and not partial:
         sums(rt, engine, view, True, g, x, moments, totals)
-    elif totals and n != 1:
-        slices = Slices(view, 1, inner, 1)
-        join(
-            rt,
-            engine,
-            "add",
-            slices,
-            g.dtype,
-            (*parts, *totals),
-            slices.channels,
-            centred=len(totals) == 2,
-        )
+    elif totals and not single:
+        join(rt, engine, "add", slices, g.dtype, (*parts, *totals), slices.channels,
+             centred=len(totals) == 2)  # fmt: skip
 
 
 # --- channels -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Host side of kernels/pool.cl.mako and adaptive_pool.cl.mako: which columns have whole windows, and who walks what."""
+"""Host side of kernels/pool.cl.mako, pool_lines, adaptive_pool: where windows are whole, and who walks what."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .plan import planned
 from .runtime import Buffer, Runtime
+from .streaming import streams
 
 _TAPS_PER_ITEM = 32768  # loads of a work-item that walks rows: some ten microseconds
 _CELLS_PER_ITEM = 65536  # the same for adaptive windows, where a work-item starts with tables
 _MOST_COLUMNS = 1024  # of those tables
+_MOST_OF_LINES = 512  # columns of rows that a work-item keeps, as many as a window has
 
 
 class Problem(NamedTuple):
@@ -75,6 +77,16 @@ def _walk(walk: str, rt: Runtime, p: Problem, *arrays: Buffer) -> None:
     )  # fmt: skip
 
 
+def _lines(rt: Runtime, p: Problem, *arrays: Buffer) -> None:
+    """Maxima of windows along whole rows."""
+    count = p.planes * p.out[0]
+    fair = -(-count // (4 * rt.info.compute_units))
+    rows = max(1, min(fair, _CELLS_PER_ITEM // (p.size[1] * p.S[0])))
+    rt.launch("pool_lines", p.kernel, (-(-count // rows),), *arrays, count, rows, *p.size, *p.out, *p.padding,
+              group=(1,), dtype=p.dtype.code, indices=len(arrays) == 3, K=p.K, S=p.S, V=16,
+              MOST=_MOST_OF_LINES, streamed=streams(rt.info, arrays[-1].spec))  # fmt: skip
+
+
 def _cells(rt: Runtime, p: Problem, *arrays: Buffer) -> None:
     """Adaptive windows along rows of the result."""
     height, _ = p.result
@@ -88,6 +100,17 @@ def _cells(rt: Runtime, p: Problem, *arrays: Buffer) -> None:
 
 def _on_cpu(problem: Problem, info: DeviceInfo) -> bool:
     return info.kind == "cpu"
+
+
+def _dense(p: Problem, info: DeviceInfo) -> bool:
+    """Whether windows of a CPU have no holes, and rows fit what a work-item has room for."""
+    small = all(k <= 8 and s <= 8 for k, s in zip(p.K, p.S, strict=True))
+    return info.kind == "cpu" and p.D == (1, 1) and small and p.size[1] <= _MOST_OF_LINES
+
+
+def _overlap(p: Problem, info: DeviceInfo) -> bool:
+    """Whether a row is in several windows, so that reducing it once saves anything."""
+    return p.K[0] > p.S[0]
 
 
 def _shrinks(p: Problem, info: DeviceInfo) -> bool:
@@ -105,8 +128,10 @@ _POINTS = Algorithm("points", always, partial(_walk, "points"))  # a work-item p
 _WALKS = [Algorithm("rows", _on_cpu, partial(_walk, "rows")), _POINTS]
 _PLANES = Algorithm("planes", _owns, partial(_walk, "planes"))  # clear a plane, then add to it
 _CELLS = [Algorithm("cells", _shrinks, _cells), _POINTS]
+_MAXIMA = [Algorithm("lines", _dense, _lines, default=_overlap), *_WALKS]  # rows first, each once
 ALGORITHMS = {
-    **dict.fromkeys(("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "avg_pool_grad"), _WALKS),
+    **dict.fromkeys(("max_pool1d", "max_pool2d"), _MAXIMA),
+    **dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool_grad"), _WALKS),
     **dict.fromkeys((f"adaptive_{kind}_pool{rank}d" for kind in ("max", "avg") for rank in (1, 2)), _CELLS),
     "adaptive_avg_pool_grad": _CELLS,
     "max_pool_grad": [_PLANES, *_WALKS],

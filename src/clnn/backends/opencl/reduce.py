@@ -155,7 +155,8 @@ def _chunk(rt: Runtime, units: int, elements: int) -> int:
 def _vector(rt: Runtime, problem: Problem) -> Engine:
     if problem.inner_reduced:
         return Engine("vector", 1, 1, 1, 8192, 128)
-    return Engine("lanes", 1, 128, 1, 8192, 128)
+    # wide blocks are read nearly in the order of memory
+    return Engine("lanes", 1, 128 if problem.inner < 2048 else 1024, 1, 8192, 128)
 
 
 def shared(info: DeviceInfo, length: int) -> tuple[int, int]:
