@@ -17,6 +17,7 @@ from .winograd_tiling import Pass, backward, forward
 # With fewer channels on either side, transforms cost more than products save; on GPUs they pass through memory.
 _CHANNELS, _GPU_CHANNELS = 16, 64
 _DEEPEST = 2**14  # channels up to which the error stays well within the bound of docs/numerics.md
+_WORTH = 2**21  # tiles times filters
 _FEW = 8  # tiles of 4 x 4 in all: then reading the filters' points takes the time, and 16 are fewer than 36
 
 
@@ -37,18 +38,25 @@ def few_tiles(p: Problem, info: DeviceInfo) -> bool:
     return applies(p, info) and forward(p).tiles(4)[2] <= _FEW
 
 
-def _engine(rt: Runtime, p: Problem, at: Pass, m: int, factor: int = 1) -> Any:
-    """What computes a product: on CPUs by whether filters or, `factor` times less heavy, tiles are more."""
+def _deep(at: Pass, m: int, factor: int = 1) -> bool:
+    """Whether there are more filters than tiles, which count less where sums are kept of filters alone."""
+    return at.tiles(m)[2] < factor * min(at.C, at.O)
+
+
+def _engine(rt: Runtime, p: Problem, deep: bool) -> Any:
     if not simd_fits(rt.info, p.kind):
         return winograd_phases
-    return winograd_deep if at.tiles(m)[2] < factor * min(at.C, at.O) else winograd_simd
+    return winograd_deep if deep else winograd_simd
 
 
 def conv2d(m: int) -> Callable[..., None]:
     """The launcher for tiles of m x m outputs."""
 
     def launch(rt: Runtime, p: Problem, x: Buffer, w: Buffer, end: Epilogue, y: Buffer) -> None:
-        _engine(rt, p, forward(p), m).correlate(rt, p, forward(p), m, x, w, end, y)
+        at = forward(p)
+        # in inference filters stay transformed, and little work does not pay for doing it again
+        worth = m == 4 and at.tiles(m)[2] * p.C * p.O >= _WORTH
+        _engine(rt, p, worth and _deep(at, m)).correlate(rt, p, at, m, x, w, end, y)
 
     return launch
 
@@ -57,7 +65,8 @@ def input_grad(m: int) -> Callable[..., None]:
     """The launcher of the data gradient, also the transposed convolution."""
 
     def launch(rt: Runtime, p: Problem, g: Buffer, w: Buffer, end: Epilogue, dx: Buffer) -> None:
-        _engine(rt, p, backward(p), m).correlate(rt, p, backward(p), m, g, w, end, dx)
+        at = backward(p)
+        _engine(rt, p, _deep(at, m)).correlate(rt, p, at, m, g, w, end, dx)
 
     return launch
 
@@ -66,6 +75,7 @@ def weight_grad(m: int) -> Callable[..., None]:
     """The launcher of the weight gradient, where tiles of m x m of the gradient are the filters."""
 
     def launch(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw: Buffer) -> None:
-        _engine(rt, p, forward(p), m, 4).weight_grad(rt, p, forward(p), m, g, x, dw)
+        at = forward(p)
+        _engine(rt, p, _deep(at, m, 4)).weight_grad(rt, p, at, m, g, x, dw)
 
     return launch
