@@ -17,7 +17,7 @@ from clnn.op import OPS
 # Largest error over the largest result. Sums of n terms by fused multiply-add err by about sqrt(n) 2^-24; Winograd's
 # transforms multiply that by the growth of their matrices.
 DIRECT = 5e-6
-BOUNDS = {"winograd_2x2": 5e-6, "winograd_4x4": 2e-5}
+BOUNDS = {"winograd_2x2": 5e-6, "winograd_4x4": 2e-5, "winograd_deep": 2e-5}
 
 ALGORITHMS = {**matmul.ALGORITHMS, **conv.ALGORITHMS}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...shapes import Shape
 from .. import implements
-from . import conv_plain, conv_simd, conv_tile, depthwise, winograd
+from . import conv_plain, conv_simd, conv_tile, depthwise, winograd, winograd_deep
 from .algorithms import Algorithm, always, choose, not_on_cpus
 from .correlation import Problem, problem
 from .gemm import NO_EPILOGUE, Epilogue, epilogue
@@ -60,6 +60,12 @@ def _run(
 
 _INPUT_GRAD = [
     Algorithm("winograd_2x2", winograd.applies, winograd.input_grad(2), default=winograd.few_tiles),
+    Algorithm(
+        "winograd_deep",
+        winograd_deep.applies,
+        winograd_deep.input_grad,
+        default=winograd_deep.worth_input_grad,
+    ),
     Algorithm("winograd_4x4", winograd.applies, winograd.input_grad(4)),
     Algorithm("depthwise", depthwise.applies, depthwise.input_grad),
     Algorithm("simd", conv_simd.applies, conv_simd.input_grad, conv_simd.tunables),
@@ -69,6 +75,12 @@ _INPUT_GRAD = [
 ALGORITHMS = {
     "conv2d": [
         Algorithm("winograd_2x2", winograd.applies, winograd.conv2d(2), default=winograd.few_tiles),
+        Algorithm(
+            "winograd_deep",
+            winograd_deep.applies,
+            winograd_deep.conv2d,
+            default=winograd_deep.worth_conv2d,
+        ),
         Algorithm("winograd_4x4", winograd.applies, winograd.conv2d(4)),
         Algorithm("depthwise", depthwise.applies, depthwise.conv2d),
         Algorithm("simd", conv_simd.applies, conv_simd.conv2d, conv_simd.tunables),
@@ -80,6 +92,12 @@ ALGORITHMS = {
     "conv2d_weight_grad": [
         Algorithm(
             "winograd_2x2", winograd.applies, winograd.weight_grad(2), default=winograd.few_tiles
+        ),
+        Algorithm(
+            "winograd_deep",
+            winograd_deep.applies,
+            winograd_deep.weight_grad,
+            default=winograd_deep.worth_weight_grad,
         ),
         Algorithm("winograd_4x4", winograd.applies, winograd.weight_grad(4)),
         Algorithm("depthwise", depthwise.applies, depthwise.weight_grad),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ...dtypes import accumulator
-from . import winograd_deep, winograd_phases, winograd_simd
+from . import winograd_phases, winograd_simd
 from .correlation import Problem
 from .discovery import DeviceInfo
 from .gemm import Epilogue, simd_fits
 from .gemm_tile import applies as tile_fits
 from .runtime import Buffer, Runtime
-from .winograd_tiling import Pass, backward, forward
+from .winograd_tiling import backward, forward
 
 # With fewer channels on either side, transforms cost more than products save; on GPUs they pass through memory.
 _CHANNELS, _GPU_CHANNELS = 16, 64
@@ -37,18 +36,12 @@ def few_tiles(p: Problem, info: DeviceInfo) -> bool:
     return applies(p, info) and forward(p).tiles(4)[2] <= _FEW
 
 
-def _engine(rt: Runtime, p: Problem, at: Pass, m: int, factor: int = 1) -> Any:
-    """What computes a product: on CPUs by whether filters or, `factor` times less heavy, tiles are more."""
-    if not simd_fits(rt.info, p.kind):
-        return winograd_phases
-    return winograd_deep if at.tiles(m)[2] < factor * min(at.C, at.O) else winograd_simd
-
-
 def conv2d(m: int) -> Callable[..., None]:
     """The launcher for tiles of m x m outputs."""
 
     def launch(rt: Runtime, p: Problem, x: Buffer, w: Buffer, end: Epilogue, y: Buffer) -> None:
-        _engine(rt, p, forward(p), m).correlate(rt, p, forward(p), m, x, w, end, y)
+        engine = winograd_simd if simd_fits(rt.info, p.kind) else winograd_phases
+        engine.correlate(rt, p, forward(p), m, x, w, end, y)
 
     return launch
 
@@ -57,7 +50,8 @@ def input_grad(m: int) -> Callable[..., None]:
     """The launcher of the data gradient, also the transposed convolution."""
 
     def launch(rt: Runtime, p: Problem, g: Buffer, w: Buffer, end: Epilogue, dx: Buffer) -> None:
-        _engine(rt, p, backward(p), m).correlate(rt, p, backward(p), m, g, w, end, dx)
+        engine = winograd_simd if simd_fits(rt.info, p.kind) else winograd_phases
+        engine.correlate(rt, p, backward(p), m, g, w, end, dx)
 
     return launch
 
@@ -66,6 +60,7 @@ def weight_grad(m: int) -> Callable[..., None]:
     """The launcher of the weight gradient, where tiles of m x m of the gradient are the filters."""
 
     def launch(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw: Buffer) -> None:
-        _engine(rt, p, forward(p), m, 4).weight_grad(rt, p, forward(p), m, g, x, dw)
+        engine = winograd_simd if simd_fits(rt.info, p.kind) else winograd_phases
+        engine.weight_grad(rt, p, forward(p), m, g, x, dw)
 
     return launch

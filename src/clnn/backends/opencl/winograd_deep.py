@@ -1,34 +1,66 @@
-"""The CPU engine of kernels/winograd.cl.mako for more filters than image: filters are transformed in cache."""
+"""Winograd on CPUs for deep images, of more filters than tiles: filters are transformed where they are multiplied."""
 
 from __future__ import annotations
 
 from ...dtypes import accumulator
 from ...shapes import Spec
 from .correlation import Problem
-from .gemm import NO_EPILOGUE, Epilogue, ceil_div, lanes
+from .discovery import DeviceInfo
+from .gemm import NO_EPILOGUE, Epilogue, ceil_div, lanes, simd_fits
 from .runtime import Buffer, Runtime
+from .winograd import applies as winograd_applies
 from .winograd_simd import GRAD_MICRO, MICRO, tiling
-from .winograd_tiling import Pass
+from .winograd_tiling import Pass, backward, forward
 
+_M = 4  # outputs of a tile along each axis
+_WORTH = 2**21  # tiles times filters
+_MOST = 2**20  # tiles times channels
 _DEPTH = 64  # channels whose filters are transformed at a time: with the sums they fill a second-level cache
 _TILES = 128  # of a span, about
 _SHARE = 64  # channels of a work-item of the weight gradient
 _TURN = 32  # tiles that meet the same filters in turn, a multiple of every MR
 
 
-def correlate(
-    rt: Runtime, p: Problem, at: Pass, m: int, x: Buffer, w: Buffer, end: Epilogue, y: Buffer
+def applies(p: Problem, info: DeviceInfo) -> bool:
+    """What winograd takes, on CPUs, as long as its points are hundreds of megabytes at most."""
+    small = forward(p).tiles(_M)[2] * max(p.C, p.O) <= _MOST
+    return simd_fits(info, p.kind) and winograd_applies(p, info) and small
+
+
+def worth_conv2d(p: Problem, info: DeviceInfo) -> bool:
+    """As the data gradient, unless there is little to do: in inference others keep their filters transformed."""
+    tiles = forward(p).tiles(_M)[2]
+    return _WORTH // max(1, p.C * p.O) <= tiles < min(p.C, p.O)
+
+
+def worth_input_grad(p: Problem, info: DeviceInfo) -> bool:
+    """Where there are more filters than tiles."""
+    return backward(p).tiles(_M)[2] < min(p.C, p.O)
+
+
+def worth_weight_grad(p: Problem, info: DeviceInfo) -> bool:
+    """The same, though filters count more: the other engine adds up sums of all their points in slices."""
+    return forward(p).tiles(_M)[2] < 4 * min(p.C, p.O)
+
+
+def conv2d(rt: Runtime, p: Problem, x: Buffer, w: Buffer, end: Epilogue, y: Buffer) -> None:
+    """y = act(conv2d(x, w) + bias + residual)."""
+    _correlate(rt, p, forward(p), x, w, end, y)
+
+
+def input_grad(rt: Runtime, p: Problem, g: Buffer, w: Buffer, end: Epilogue, dx: Buffer) -> None:
+    """The data gradient, also the transposed convolution."""
+    _correlate(rt, p, backward(p), g, w, end, dx)
+
+
+def _correlate(
+    rt: Runtime, p: Problem, at: Pass, x: Buffer, w: Buffer, end: Epilogue, y: Buffer
 ) -> None:
-    """y = act(x correlated with w + bias + residual) by tiles of m x m."""
-    v, kind, points = lanes(rt.info, p.kind), accumulator(p.kind), (m + 2) ** 2
+    m, v, kind, points = _M, lanes(rt.info, p.kind), accumulator(p.kind), (_M + 2) ** 2
     mr, nv = MICRO[v]
     nv = min(nv, ceil_div(at.O, v))
-    panels, nr, workers, tiles = (
-        ceil_div(at.O, nv * v),
-        nv * v,
-        4 * rt.info.compute_units,
-        at.tiles(m)[2],
-    )
+    panels, nr = ceil_div(at.O, nv * v), nv * v
+    workers, tiles = 4 * rt.info.compute_units, at.tiles(m)[2]
     depth = min(ceil_div(at.C, v), ceil_div(_DEPTH, v))
     groups = ceil_div(at.C, depth * v)
     spans = max(ceil_div(tiles, _TILES), min(ceil_div(workers, panels), tiles // 16))
@@ -49,11 +81,10 @@ def correlate(
               part="conv2d", flip=at.flip, **end.defines, **defines)  # fmt: skip
 
 
-def weight_grad(
-    rt: Runtime, p: Problem, at: Pass, m: int, g: Buffer, x: Buffer, dw: Buffer
-) -> None:
-    """dw from g and x by tiles of m x m of g."""
-    v, kind, points = lanes(rt.info, p.kind), accumulator(p.kind), (m + 2) ** 2
+def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw: Buffer) -> None:
+    """dw from g and x, where tiles of the gradient are the filters."""
+    at = forward(p)
+    m, v, kind, points = _M, lanes(rt.info, p.kind), accumulator(p.kind), (_M + 2) ** 2
     mr, nv = GRAD_MICRO[v]
     nv = min(nv, ceil_div(at.O, v))
     panels, plan = ceil_div(at.O, nv * v), tiling(at, m, 1)
