@@ -1,9 +1,9 @@
 """One process of an implementation that is being tried: makes its share of the calls and says what came of each.
 
-    OCL_ICD_VENDORS=... python scripts/matrix/child.py OUT [--facts gpu] [--close] [--share 0/2] [--only conv] [--log FILE]
+    python scripts/matrix/child.py OUT [--facts gpu] [--close] [--share 0/2] [--only conv] [--log F]
 
-The only OpenCL device there is runs them, under the facts of calls.FACTS. A line of JSON per call goes to OUT;
-the last one lists the kernels that ran, and those that did not though their programs were compiled.
+The only OpenCL device there is runs them, under the facts of calls.FACTS. Lines of JSON go to OUT: when a
+call begins, for a crash ends the process, and what came of it, with the kernels it was the first to run or compile.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("scripts", "src", "tests")]
@@ -32,6 +32,7 @@ import harness  # noqa: E402
 from clnn.backends.opencl import OpenCL  # noqa: E402
 from clnn.device import Device  # noqa: E402
 from clnn.errors import ClnnError  # noqa: E402
+from samples import gather  # noqa: E402
 
 _KERNEL = re.compile(r"__kernel\s+(?:__attribute__\s*\(\(.*?\)\)\s*)*void\s+(\w+)\s*\(", re.S)
 
@@ -54,31 +55,40 @@ def main() -> None:
     args = _parse()
     (real,) = [d for d in clnn.devices() if d.info is not None]
     devices = {name: _device(real, name, exact=args.log is not None) for name in args.facts}
-    calls = [
-        c
-        for c in chosen(real.info, args.facts, args.close)
-        if not args.only or c.sample.family in args.only
-    ]
+    calls = [c for c in _chosen(real, args) if not args.only or c.sample.family in args.only]
     jobs: list[tuple[str, Any]] = [(str(c), c) for c in calls]
     if not args.only:
         jobs += [
             (f"{name} as {facts}", (name, facts))
-            for name in EXTRAS
-            for facts in args.facts
-            if facts != "tiny"
-        ]
+            for name in EXTRAS for facts in args.facts if facts != "tiny"
+        ]  # fmt: skip
     share, of = (int(n) for n in args.share.split("/"))
     mine = jobs[share::of]
-    with args.out.open("w", buffering=1) as out:
-        for number, (label, job) in enumerate(mine, 1):
-            print(json.dumps({"begun": label, "number": number, "of": len(mine)}), file=out)
+    known: set[tuple[str, str, str]] = set()
+    with args.out.open("a", buffering=1) as out:
+        for number, (label, job) in list(enumerate(mine))[args.skip :][: args.take]:
+            print(json.dumps({"begun": label, "number": number}), file=out)
             start = time.perf_counter()
             error = _error(job, devices)
-            said = _reports(args.log)
+            new = _kernels(devices) - known
+            known |= new
             print(json.dumps({
-                "call": label, "error": error, "reports": said, "seconds": round(time.perf_counter() - start, 2),
+                "call": label, "error": error, "reports": _reports(args.log), "kernels": sorted(new),
+                "seconds": round(time.perf_counter() - start, 2),
             }), file=out)  # fmt: skip
-        _finish(devices, out)
+        print(json.dumps({"ended": len(mine)}), file=out)
+
+
+def _chosen(real: Device, args: argparse.Namespace) -> list[Call]:
+    """The calls, which the first process of several writes down for the others."""
+    samples = gather("SAMPLES")
+    kept = args.out.with_name(f"calls {args.share.replace('/', ' ')}.json")
+    if kept.exists():
+        return [Call(facts, samples[at], by) for facts, at, by in json.loads(kept.read_text())]
+    calls = chosen(real.info, args.facts, args.close)
+    at = {id(s): n for n, s in enumerate(samples)}
+    kept.write_text(json.dumps([(c.facts, at[id(c.sample)], c.algorithm) for c in calls]))
+    return calls
 
 
 def _parse() -> argparse.Namespace:
@@ -87,6 +97,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--facts", nargs="+", choices=FACTS, default=list(FACTS))
     parser.add_argument("--close", action="store_true")
     parser.add_argument("--share", default="0/1")
+    parser.add_argument("--skip", type=int, default=0)
+    parser.add_argument("--take", type=int)
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--log", type=Path)
     return parser.parse_args()
@@ -138,15 +150,15 @@ def _reports(log: Path | None) -> str:
     return text.strip()
 
 
-def _finish(devices: dict[str, Device], out: TextIO) -> None:
-    ran: set[tuple[str, str]] = set()
-    there: set[tuple[str, str]] = set()
+def _kernels(devices: dict[str, Device]) -> set[tuple[str, str, str]]:
+    """("ran" or "there", family, kernel) of all that ran and of all that their programs have besides."""
+    found = set()
     for device in devices.values():
         rt = device.backend.rt
-        ran |= {(family, name) for family, name, *_ in rt._kernels}
+        found |= {("ran", family, name) for family, name, *_ in rt._kernels}
         for (family, *_), (_, source) in rt._programs.items():
-            there |= {(family, name) for name in _KERNEL.findall(source)}
-    print(json.dumps({"ran": sorted(ran), "there": sorted(there)}), file=out)
+            found |= {("there", family, name) for name in _KERNEL.findall(source)}
+    return found
 
 
 if __name__ == "__main__":
