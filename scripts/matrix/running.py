@@ -190,8 +190,8 @@ def _note(ran: Ran, line: dict[str, Any]) -> None:
 def _reports(text: str) -> Iterator[str]:
     """One report of each kind and place: Oclgrind repeats it for every work-item."""
     seen = set()
-    for report in re.split(r"\n(?=\S)", text):
+    for report in (part.strip() for part in re.split(r"\n(?=\S)", text)):
         what = re.sub(r"0x[0-9a-f]+|Entity:[^\n]*|\d+ bytes?", "", report)
-        if report.strip() and what not in seen:
+        if report and what not in seen:
             seen.add(what)
-            yield report.strip()
+            yield report
