@@ -38,7 +38,7 @@ bench: $(VENV)/.has-bench $(VENV)/.has-torch
 	$(BIN)/clnn bench --json docs/benchmarks/bench.json --markdown docs/benchmarks.md --plot docs/benchmarks/bench.png
 
 # Asks apt and pip for what is missing, which may need root. A first run takes hours, the next ones what has changed.
-matrix: $(VENV)/.has-test $(VENV)/.has-bench
+matrix: $(VENV)/.has-test
 	$(BIN)/python scripts/matrix --install --jobs $(JOBS) $(MATRIX)
 
 lint: $(VENV)/.has-lint

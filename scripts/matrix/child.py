@@ -55,7 +55,7 @@ def main() -> None:
     args = _parse()
     (real,) = [d for d in clnn.devices() if d.info is not None]
     devices = {name: _device(real, name, exact=args.log is not None) for name in args.facts}
-    calls = [c for c in _chosen(real, args) if not args.only or c.sample.family in args.only]
+    calls = _chosen(real, args)
     jobs: list[tuple[str, Any]] = [(str(c), c) for c in calls]
     if not args.only:
         jobs += [
@@ -85,7 +85,7 @@ def _chosen(real: Device, args: argparse.Namespace) -> list[Call]:
     kept = args.out.with_name(f"calls {args.share.replace('/', ' ')}.json")
     if kept.exists():
         return [Call(facts, samples[at], by) for facts, at, by in json.loads(kept.read_text())]
-    calls = chosen(real.info, args.facts, args.close)
+    calls = chosen(real.info, args.facts, args.close, args.only or ())
     at = {id(s): n for n, s in enumerate(samples)}
     kept.write_text(json.dumps([(c.facts, at[id(c.sample)], c.algorithm) for c in calls]))
     return calls
