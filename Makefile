@@ -1,4 +1,4 @@
-# Every target makes .venv and installs what it needs; nothing here needs root.
+# Every target makes .venv and installs what it needs; nothing here needs root, but what `make matrix` asks apt for.
 #   make demo        train a network on handwritten digits on this machine's best device
 #   make test        the test suite
 #   make test-peers  the comparisons with PyTorch and ONNX Runtime, which it leaves out (large downloads)
@@ -6,18 +6,19 @@
 #   make lint        style, types, import contracts
 #   make mutate      plant faults in the kernels and see the tests notice each
 #   make bench       measure beside NumPy, torch and ONNX Runtime; the tables go to docs/benchmarks.md
-#   make offline     compile the kernels for GPUs that are not here, by their vendors' compilers
+#   make matrix      every kernel on every OpenCL implementation, and compiled for GPUs that are not here (MATRIX=--quick: a part)
 #   make docs        the documentation as a site, in site/
 
 PYTHON ?= python3
 VENV   ?= .venv
 JOBS   ?= 2
 PYTEST_FLAGS ?= -n $(JOBS) --dist worksteal
+MATRIX ?=
 
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-peers test-low mutate bench offline lint format docs hooks clean
+.PHONY: help demo test test-peers test-low mutate bench matrix lint format docs hooks clean
 .DELETE_ON_ERROR:
 
 help:
@@ -48,9 +49,9 @@ mutate: $(VENV)/.has-test
 bench: $(VENV)/.has-bench $(VENV)/.has-torch
 	$(BIN)/clnn bench --json docs/benchmarks/bench.json --markdown docs/benchmarks.md --plot docs/benchmarks/bench.png
 
-# Asks apt and pip for compilers that are missing; a first run takes a while, the next ones what has changed.
-offline: $(VENV)/.has-test
-	$(BIN)/python scripts/offline --install --jobs $(JOBS)
+# Asks apt and pip for what is missing, which may need root. A first run takes hours, the next ones what has changed.
+matrix: $(VENV)/.has-test
+	$(BIN)/python scripts/matrix --install --jobs $(JOBS) $(MATRIX)
 
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .

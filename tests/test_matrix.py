@@ -11,11 +11,13 @@ import clnn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from matrix import report, tools
+from matrix import report, results, tools
+from matrix.calls import FACTS, chosen
 from matrix.compilers import Built, parse_amdgpu, parse_intel, parse_ptxas
-from matrix.results import Answers, judge
+from matrix.results import Answers, accepted, judge
+from matrix.running import Ran, _note
 from matrix.targets import TARGETS, Use, occupancy
-from matrix.variants import Variant, collect
+from matrix.variants import Variant, collect, thinned
 
 PTXAS = """\
 ptxas info    : 0 bytes gmem
@@ -221,11 +223,71 @@ def test_a_planted_spill_is_seen(tmp_path):
     assert row.wrong.startswith("spills")
 
 
+def test_an_accepted_spill_may_not_grow(monkeypatch):
+    variant = Variant("matmul", {"engine": "skinny", "dtype": "bf16"}, "", {"matmul": {128}})
+    key = ("skl", "matmul.matmul skinny", "bf16")
+    monkeypatch.setattr(results, "ACCEPTED", {key: (3, "for a reason")})
+
+    def row(spills, name="skl"):
+        (found,) = judge(
+            TARGETS[name], variant, Built(kernels={"matmul": Use(128, spills, 0, 0, 8)})
+        )
+        return found
+
+    assert [(r.accepted, r.wrong) for r in (row(0), row(3), row(4), row(1, "dg2"))] == [
+        (False, ""), (True, ""), (False, "spills 4"), (False, "spills 1"),
+    ]  # fmt: skip
+    assert not accepted([row(3), row(0)])
+    assert accepted([row(3), row(2)])
+
+
+def test_what_oclgrind_says_is_wrong_once():
+    report = (
+        "Read-write data race at local memory address {}\n\tKernel: k\n\tEntity: Global({},0,0)"
+    )
+    said = "\n\n".join(report.format(hex(16 * n), n) for n in range(5)) + "\nInvalid read of size 4"
+    ran = Ran("Oclgrind")
+    _note(ran, {"call": "a", "error": "", "reports": ""})
+    assert (ran.calls, ran.wrong) == (1, [])
+    _note(ran, {"call": "b", "error": "off by 1", "reports": said})
+    assert [text.split(" at ")[0] for text in ran.wrong] == [
+        "b: off by 1", "b: Read-write data race", "b: Invalid read of size 4",
+    ]  # fmt: skip
+
+
+def test_few_calls_launch_what_all_samples_do():
+    info = TARGETS["sm_80"].info()
+    calls = chosen(info, ["gpu"])
+    assert {c.facts for c in calls} == {"gpu"}
+    assert 20 < len(calls) < 60
+    assert {"conv", "matmul", "reduce", "softmax", "pool"} <= {c.sample.family for c in calls}
+    assert [str(c) for c in calls] == [str(c) for c in chosen(info, ["gpu"])]
+    assert "tiny" in FACTS
+
+
+def test_a_program_of_every_kernel_file():
+    variants = [
+        Variant("conv", {"engine": "tile", "stage": stage, "TM": tm}, f"{stage}{tm}")
+        for stage in ("conv2d", "layout") for tm in (32, 64)
+    ] + [Variant("pool", {"kernel": n}, f"{n}") for n in range(3)]  # fmt: skip
+    assert [v.source for v in thinned(variants, 1, files=True)] == ["conv2d32", "layout32", "0"]
+    assert len(thinned(variants, 1)) == 7
+
+
 def test_missing_compilers_are_named():
     none = tools.Tools(None, Path("nowhere"), None, None, None)
     assert list(none.missing(["Intel"])) == ["ocloc"]
     assert list(none.missing(["AMD", "NVIDIA"])) == ["clang", "libclc", "ptxas"]
     assert "Debian" in none.missing(["AMD"])["libclc"]
+    assert list(none.missing(["rusticl", "Oclgrind"])) == ["rusticl", "oclgrind"]
+
+
+def test_a_ptxas_that_lacks_our_oldest_card_is_missing(tmp_path):
+    for name, status in (("new", 255), ("old", 0)):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\nexit {status}\n")
+        path.chmod(0o755)
+        assert tools._knows_oldest(path) == (status == 0)
 
 
 def test_the_tables_show_what_is_wrong():
@@ -237,5 +299,8 @@ def test_the_tables_show_what_is_wrong():
     rows = [*judge(targets[0], variant, good), *judge(targets[1], variant, bad)]
     lines = report.markdown(rows, targets).splitlines()
     assert lines[2] == "| matmul.matmul tile 64×64×8 by 8×4 | 1 | 8 KB | 96, 31% | 1× spills 40 |"
+    ran = Ran("Oclgrind", kernels={("matmul", "matmul"), ("sort", "sort")})
     assert len(report.console(rows, targets).rows) == 1
+    assert len(report.console(rows, targets, [ran]).rows) == 2
+    assert "| 8 KB | 1 of 1 ran | 96, 31% |" in report.markdown(rows, targets, [ran])
     assert json.dumps([row.wrong for row in rows]) == '["", "spills 40"]'

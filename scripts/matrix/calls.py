@@ -8,7 +8,7 @@ samples and the kernels alone: it is the same every time, and a new kernel bring
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -57,12 +57,15 @@ class _Asked(NamedTuple):
     items: int
 
 
-def chosen(info: DeviceInfo, facts: Iterable[str], close: bool = False) -> list[Call]:
+def chosen(
+    info: DeviceInfo, facts: Iterable[str], close: bool = False, only: Collection[str] = ()
+) -> list[Call]:
     """The cheapest calls found that launch all that samples launch on such a device, under each of the facts."""
+    samples = [s for s in gather("SAMPLES") if not only or s.family in only]
     out = []
     for name in facts:
-        asked = list(_asked(name, dataclasses.replace(info, **FACTS[name]), close))
-        left = frozenset().union(*(a.forms for a in asked))
+        asked = list(_asked(samples, name, dataclasses.replace(info, **FACTS[name]), close))
+        left = frozenset[Form]().union(*(a.forms for a in asked))
         there: frozenset[str] = frozenset()
         while left:
             best = max(asked, key=lambda a: len(a.forms & left) / _cost(a, there))
@@ -76,11 +79,13 @@ def _cost(a: _Asked, there: frozenset[str]) -> float:
     return a.items + _PROGRAM * (1 + len(a.programs - there))
 
 
-def _asked(facts: str, info: DeviceInfo, close: bool) -> Iterator[_Asked]:
+def _asked(
+    samples: Iterable[Sample], facts: str, info: DeviceInfo, close: bool
+) -> Iterator[_Asked]:
     """What every call would launch."""
     device = on_paper(info)
     launches = device.backend.rt.launches
-    for sample in gather("SAMPLES"):
+    for sample in samples:
         if harness.lacks(sample, device):
             continue
         table = harness.algorithms_of(sample.family)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from rich.table import Table
 
 from .results import TILED, Row
+from .running import Ran
 from .targets import Target
 
 TILES = (
@@ -33,37 +34,49 @@ def cell(target: Target, rows: Sequence[Row]) -> str:
     return f"{need}, {min(row.occupancy for row in rows):.0%}"
 
 
-def console(rows: Iterable[Row], targets: Sequence[Target]) -> Table:
-    """Every kernel and form; cells have registers (Intel: lanes), least occupancy, or what is wrong."""
-    table = Table("kernel", "of", "local", *(t.name for t in targets))
+def console(rows: Iterable[Row], targets: Sequence[Target], ran: Sequence[Ran] = ()) -> Table:
+    """Every kernel and form; cells have registers (Intel: lanes), least occupancy, or what is wrong; or who ran it."""
+    ran = [r for r in ran if r.kernels]
+    table = Table("kernel", "of", "local", *(r.name for r in ran), *(t.name for t in targets))
+    left = sorted(set().union(*(r.kernels for r in ran)))
     for name, of in _by(rows, lambda row: row.variant).items():
-        by = _by(of, lambda row: row.target)
+        by, kernel = _by(of, lambda row: row.target), (of[0].family, of[0].kernel)
+        left = [k for k in left if k != kernel]
         table.add_row(
-            name, str(len({str(row.defines) for row in of})), _local(of),
+            name, str(len({str(row.defines) for row in of})), _local(of), *_who(ran, kernel),
             *(_coloured(cell(t, by.get(t.name, []))) for t in targets),
         )  # fmt: skip
+    for kernel in left:  # of CPUs alone, or of no program that was compiled
+        table.add_row(".".join(kernel), "–", "–", *_who(ran, kernel), *("–" for _ in targets))
     return table
+
+
+def _who(ran: Iterable[Ran], kernel: tuple[str, str]) -> list[str]:
+    return ["ran" if kernel in r.kernels else "–" for r in ran]
 
 
 def _coloured(text: str) -> str:
     return f"[red]{text}[/]" if "× " in text else text
 
 
-def markdown(rows: Sequence[Row], targets: Sequence[Target]) -> str:
+def markdown(rows: Sequence[Row], targets: Sequence[Target], ran: Sequence[Ran] = ()) -> str:
     """The tiles of products, convolutions and Winograd's, one by one; the other kernels by family."""
+    ran = [r for r in ran if r.kernels]
 
     def place(row: Row) -> str:
         if row.family in TILES and all(name in row.defines for name in TILED):
             return row.variant
         return row.family
 
-    head = ["kernels", "programs", "local memory", *(f"{t.name}" for t in targets)]
+    head = ["kernels", "programs", "local memory", *(r.name for r in ran), *(t.name for t in targets)]  # fmt: skip
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for name, of in sorted(
         _by(rows, place).items(), key=lambda item: (" " not in item[0], item[0])
     ):
         by = _by(of, lambda row: row.target)
         cells = [name, str(len({str(row.defines) for row in of})), _local(of)]
+        kernels = {(row.family, row.kernel) for row in of}
+        cells += [f"{len(kernels & r.kernels)} of {len(kernels)} ran" for r in ran]
         cells += [cell(t, by.get(t.name, [])) for t in targets]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

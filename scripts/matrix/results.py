@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +18,11 @@ from .tools import HOME, Tools
 from .variants import Variant
 
 _DRIVERS_CHOICE = 64  # work-items in a group, where a launch leaves that to the driver
+# What spills by as much as here and may: (GPU, kernel and form, dtype), with the most registers and the reason.
+ACCEPTED: dict[tuple[str, str, str], tuple[int, str]] = {
+    ("skl", "matmul.matmul skinny", "bf16"): (
+        3, "8 rows by 4 columns: the addresses of 32 results are kept across the batch; the inner loop spills nothing"),
+}  # fmt: skip
 TILED = ("TM", "TN", "TK", "RM", "RN")
 
 
@@ -34,6 +39,7 @@ class Row:
     use: Use | None
     occupancy: float
     wrong: str
+    accepted: bool = False
 
 
 class Answers:
@@ -59,7 +65,7 @@ class Answers:
 
     def ask(self, targets: Iterable[Target], source: str) -> Iterator[tuple[Target, Built]]:
         """Compile one source for several targets."""
-        with tempfile.TemporaryDirectory(prefix="clnn-offline-") as folder:
+        with tempfile.TemporaryDirectory(prefix="clnn-matrix-") as folder:
             file = Path(folder, "kernel.cl")
             file.write_text(source)
             for target in targets:
@@ -110,11 +116,23 @@ def judge(target: Target, variant: Variant, answer: Built) -> list[Row]:
         group = max(groups, default=0) or _DRIVERS_CHOICE
         use = (answer.kernels or {}).get(kernel)
         fill = occupancy(target.limits, use, group) if use else 0.0
+        form = describe(variant, kernel)
+        most, _ = ACCEPTED.get((target.name, form, str(variant.defines.get("dtype"))), (0, ""))
+        accepted = use is not None and 0 < use.spills <= most
+        wrong = "" if accepted else _wrong(target, answer, use, group, fill)
         rows.append(Row(
-            variant.family, kernel, describe(variant, kernel), {k: str(v) for k, v in variant.defines.items()},
-            target.name, group, use, fill, _wrong(target, answer, use, group, fill),
+            variant.family, kernel, form, {k: str(v) for k, v in variant.defines.items()}, target.name, group, use,
+            fill, wrong, accepted,
         ))  # fmt: skip
     return rows
+
+
+def accepted(rows: Sequence[Row]) -> list[str]:
+    """What is wrong with the list of accepted spills: more programs spill than entries there are."""
+    found = [row for row in rows if row.accepted]
+    if len(found) > len(ACCEPTED):
+        return [f"{len(found)} programs spill, of {len(ACCEPTED)} accepted"]
+    return []
 
 
 def _wrong(target: Target, answer: Built, use: Use | None, group: int, fill: float) -> str:

@@ -53,13 +53,15 @@ _FORM = ("engine", "op", "kernel", "kind", "stage", "job", "draw", "few", "split
 _PRODUCTS = ("matmul", "conv", "winograd")
 
 
-def thinned(variants: list[Variant], each: int) -> list[Variant]:
-    """At most so many programs of each form, products first."""
+def thinned(variants: list[Variant], each: int, *, files: bool = False) -> list[Variant]:
+    """At most so many programs of each form, products first; `files`: of each kernel file, engines being files."""
     taken: Counter[tuple[str, ...]] = Counter()
     out = []
     for v in variants:
         names = (*_FORM, "dtype") if v.family in _PRODUCTS else _FORM
         form = (v.family, *sorted(v.kernels), *(str(v.defines.get(name)) for name in names))
+        if files:
+            form = (v.family, str(v.defines.get("engine")), str(v.defines.get("stage")))
         taken[form] += 1
         if taken[form] <= each:
             out.append(v)
