@@ -23,6 +23,7 @@ from .runtime import Buffer, Runtime
 
 _SPACE = 2**17  # bytes of local memory for panels: they stay in a core's second-level cache
 _PANELS = 16  # of them, at most
+_LEAST = 2**15  # bytes of local memory, half of which is for where they come from
 _KC = 512  # pixels of the output gradient multiplied at a time
 _TILE_FLOPS = 1_000_000  # the least a work-item should have to do
 _ONE = (1, 1, 1)
@@ -30,7 +31,7 @@ _ONE = (1, 1, 1)
 
 def applies(p: Problem, info: DeviceInfo) -> bool:
     """Where a thread runs a work-item; few channels in a group would leave rows empty."""
-    return simd_fits(info, p.kind) and p.whole_lanes
+    return simd_fits(info, p.kind) and p.whole_lanes and info.local_mem >= _LEAST
 
 
 def tunables(p: Problem, info: DeviceInfo) -> list[dict[str, int]]:
