@@ -55,6 +55,7 @@ def problems(large: bool) -> list[Problem]:
     deep = (64, 1024, 8192) if large else (64, 1024)
     found = [Problem("matmul", ((128, k), (k, 96)), product) for k in deep]
     found += [Problem("linear", ((128, k), (96, k)), {}) for k in deep]
+    found += [Problem("matmul", ((2, k), (k, 96)), product) for k in deep]
     images = [(2, 64, 28, 64), (2, 256, 14, 256), (1, 512, 7, 512)] if large else [(1, 32, 10, 48)]
     for image in images:
         found += _conv(*image)

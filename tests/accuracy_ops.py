@@ -58,15 +58,15 @@ def _deep(n: int) -> list[Sample]:
 
 
 def cases(large: bool) -> dict[str, list[Sample]]:
-    """What each op is measured on: `large` all its samples in float32, else the largest one."""
+    """What each op is measured on: its samples in float32 with most elements, `large` four of them, else one."""
     found: dict[str, list[Sample]] = defaultdict(list)
     for s in gather("SAMPLES"):
         if plain(s):
             found[s.fn].append(s)
     for op, samples in found.items():
-        if not large:
-            found[op] = [max(samples, key=lambda s: sum(a.size for a in host_operands(s)))]
-    for s in _deep(1 << 20 if large else 1 << 14):
+        samples.sort(key=lambda s: -sum(a.size for a in host_operands(s)))
+        found[op] = samples[: 4 if large else 1]
+    for s in _deep(1 << 18 if large else 1 << 14):
         found[s.fn].append(s)
     return dict(found)
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ from clnn.backends.opencl.pretend import PROFILES, pretended, profile
 from clnn.backends.opencl.tuning_store import facts
 from clnn.doctor.images import DEFINES
 from clnn.errors import DTypeError, OutOfMemoryError, SettingError
+from harness import check_against_reference, lacks
 from pretend import pretend
+from samples import gather
 
 SCRIPT = """
 import clnn, numpy as np
@@ -77,3 +81,40 @@ def test_the_limit_is_met_before_any_kernel(opencl_device):
     assert not found.launches
     with pytest.raises(DTypeError, match="float64"):
         clnn.ones(3, dtype="float64", device=device)
+
+
+@pytest.mark.parametrize(
+    "family", ["conv", "cross_entropy", "indexing", "matmul", "norm", "reduce", "scan", "softmax"]
+)
+def test_scratch_beyond_the_limit_is_an_error_before_any_kernel(family, opencl_device, monkeypatch):
+    backend = pretend(opencl_device, "tiny").backend
+    rt, run, launched = backend.rt, backend.run, []
+
+    def limited(op, inputs, outs, settings):
+        """No array may be larger than the largest operand."""
+        most = max(
+            [4, *(a.spec.nbytes for a in inputs if hasattr(a, "spec")), *(s.nbytes for s in outs)]
+        )
+        monkeypatch.setattr(rt, "info", replace(info, max_alloc=most))
+        rt.plans.clear()
+        before = len(launched)
+        try:
+            return run(op, inputs, outs, settings)
+        except OutOfMemoryError:
+            assert len(launched) == before, f"{op}: out of memory after a kernel"
+            raise
+        finally:
+            monkeypatch.setattr(rt, "info", info)
+
+    info, enqueue = rt.info, rt.enqueue
+    monkeypatch.setattr(rt, "enqueue", lambda *a: (launched.append(a[0]), enqueue(*a)))
+    monkeypatch.setattr(backend, "run", limited)
+    first = {
+        s.fn: s
+        for s in reversed(gather("SAMPLES"))
+        if s.family == family and not lacks(s, opencl_device)
+    }
+    for s in first.values():
+        with suppress(OutOfMemoryError):
+            check_against_reference(s, pretend(opencl_device, "tiny"))
+    assert launched

@@ -25,6 +25,7 @@ from .runtime import Buffer, Runtime
 
 _SPACE = 2**17  # bytes of local memory for panels: they stay in a core's second-level cache
 _PANELS = 16  # of them, at most
+_LEAST = 2**15  # bytes of local memory, half of which is for where they come from
 _KC = 512  # pixels of the output gradient multiplied at a time
 _WIDE = 4  # panels of it, at most
 # What work-items cost: cycles of a launch, and to lay a vector out, by whether pixels of several rows meet in it; to
@@ -38,7 +39,7 @@ _ONE = (1, 1, 1)
 
 def applies(p: Problem, info: DeviceInfo) -> bool:
     """Where a thread runs a work-item; few channels in a group would leave rows empty."""
-    return simd_fits(info, p.kind) and p.whole_lanes
+    return simd_fits(info, p.kind) and p.whole_lanes and info.local_mem >= _LEAST
 
 
 def tunables(p: Problem, info: DeviceInfo) -> list[dict[str, int]]:
