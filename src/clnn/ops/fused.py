@@ -10,6 +10,7 @@ from ..op import OPS
 from .conv import CONV2D, Padding, Size, conv2d, conv_settings
 from .elementwise import add
 from .matmul import LINEAR, linear
+from .movement import operand
 from .norm import ended_batch_norm
 from .rules import ENDINGS
 
@@ -29,7 +30,7 @@ def fused_conv2d(
         y = conv2d(input, weight, bias, stride, padding, dilation, groups)
         return _ended(y, activation, residual)
     at = conv_settings("fused_conv2d", 2, weight, stride, padding, dilation, groups)
-    return apply(CONV2D, *_given(operands), **at, **_ending(activation, residual))
+    return apply(CONV2D, *_given("fused_conv2d", operands), **at, **_ending(activation, residual))
 
 
 def fused_linear(
@@ -45,7 +46,7 @@ def fused_linear(
     operands = (input, weight, bias, residual)
     if not _at_once("fused_linear", activation, operands):
         return _ended(linear(input, weight, bias), activation, residual)
-    return apply(LINEAR, *_given(operands), **_ending(activation, residual))
+    return apply(LINEAR, *_given("fused_linear", operands), **_ending(activation, residual))
 
 
 def fused_batch_norm(
@@ -80,7 +81,9 @@ def _at_once(op: str, activation: str | None, operands: tuple[Any, ...]) -> bool
     return not any(isinstance(x, Variable) and x.requires_grad for x in operands)
 
 
-def _given(operands: tuple[Any, ...]) -> list[Any]:
+def _given(op: str, operands: tuple[Any, ...]) -> list[Any]:
+    for x in operands[:2]:
+        operand(op, x)
     return [x for x in operands if x is not None]
 
 

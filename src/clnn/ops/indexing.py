@@ -107,6 +107,8 @@ def index_add(input: T, dim: int, index: Variable, source: T, *, alpha: Number =
     """
     axis = _along("index_add", input, dim, index)
     _same_dtype("index_add", input, source)
+    if not input.ndim:
+        raise ShapeError("index_add: expected an input of at least one axis, got shape ()")
     n = index.shape[0] if index.ndim == 1 else -1
     if source.shape != (*input.shape[:axis], n, *input.shape[axis + 1 :]):
         raise ShapeError(
