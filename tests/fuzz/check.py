@@ -264,7 +264,7 @@ def _same(case: Case, want: Outcome, got: Outcome, kind: str, who: str, largest:
         _close(case, a, b, kind, f"{who}, output {k}", largest, slack)
     for k, (a, b) in enumerate(zip(got.grads, want.grads, strict=True)):
         if (a is None) != (b is None):
-            if kind == "differs from torch" and excused.no_gradient(case, b, a):
+            if kind == "differs from torch" and excused.no_gradient(case, a, b):
                 continue
             raise Finding(kind, f"{who}, gradient {k}: one side has none on {case!r}")
         if a is not None and not (kind == "differs from torch" and excused.gradient(case, b)):

@@ -229,6 +229,8 @@ def _infer_extreme(op: str) -> Callable[..., Any]:
 
 def _infer_place(op: str, values: bool) -> Callable[..., Any]:
     def infer(x: Spec, *, axis: int | None, keepdim: bool) -> Any:
+        if x.dtype is bool_ and not values:
+            raise DTypeError(f"{op}: expected a numeric dtype, got bool; convert with .to()")
         axes = tuple(range(len(x.shape))) if axis is None else (axis,)
         _not_empty(op, x, axes)
         places = Spec(reduced(x.shape, axes, keepdim), int64)
