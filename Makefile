@@ -2,6 +2,7 @@
 #   make demo        train a network on handwritten digits on this machine's best device
 #   make test        the test suite
 #   make test-peers  the comparisons with PyTorch and ONNX Runtime, which it leaves out (large downloads)
+#   make fuzz        random calls, bad ones, and damaged files: MINUTES=30 DEVICE= SEED= OPS= (names, or "file")
 #   make lint        style, types, import contracts
 #   make bench       measure beside NumPy, torch and ONNX Runtime; the tables go to docs/benchmarks.md
 #   make offline     compile the kernels for GPUs that are not here, by their vendors' compilers
@@ -10,12 +11,13 @@
 PYTHON ?= python3
 VENV   ?= .venv
 JOBS   ?= 2
+MINUTES ?= 30
 PYTEST_FLAGS ?= -n $(JOBS) --dist worksteal
 
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-peers bench offline lint format docs hooks clean
+.PHONY: help demo test test-peers fuzz bench offline lint format docs hooks clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +33,10 @@ test: $(VENV)/.has-test
 test-peers: $(VENV)/.has-test $(VENV)/.has-bench $(VENV)/.has-torch
 	$(BIN)/python -c "import torch, onnxruntime"
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m peers
+
+# Its exit status says whether something was found. Compares with torch too where make test-peers has put it.
+fuzz: $(VENV)/.has-test
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) $(DEVICE:%=--device=%) $(SEED:%=--seed=%) $(if $(OPS),--ops $(OPS))
 
 # With nothing else running. A long run in one go: `clnn bench conv --device ...` does a part.
 bench: $(VENV)/.has-bench $(VENV)/.has-torch

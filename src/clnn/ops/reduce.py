@@ -182,12 +182,12 @@ def argmin(input: T, dim: int | None = None, keepdim: bool = False) -> T:
 
 
 def any(input: T, dim: Axes = None, keepdim: bool = False) -> T:
-    """Whether some element over `dim` (None: all axes, (): none) is not 0: bool, or uint8 of uint8; of nothing False."""
+    """Whether some element over `dim` (None: all, (): no axes) is not 0: bool, or uint8 of uint8; of nothing False."""
     return apply(ANY, input, axes=_some_axes("any", input, dim), keepdim=bool(keepdim))
 
 
 def all(input: T, dim: Axes = None, keepdim: bool = False) -> T:
-    """Whether no element over `dim` (None: all axes, (): none) is 0: bool, or uint8 of uint8; of nothing True."""
+    """Whether no element over `dim` (None: all, (): no axes) is 0: bool, or uint8 of uint8; of nothing True."""
     return apply(ALL, input, axes=_some_axes("all", input, dim), keepdim=bool(keepdim))
 
 
