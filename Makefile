@@ -3,6 +3,7 @@
 #   make test        the test suite
 #   make test-peers  the comparisons with PyTorch and ONNX Runtime, which it leaves out (large downloads)
 #   make test-low    the conformance tests on devices that can do little (DEVICE=opencl:1 for one of them)
+#   make fuzz        random calls, bad ones, and damaged files: MINUTES=30 DEVICE= SEED= OPS= (names, or "file")
 #   make lint        style, types, import contracts
 #   make mutate      plant faults in the kernels and see the tests notice each
 #   make bench       measure beside NumPy, torch and ONNX Runtime; the tables go to docs/benchmarks.md
@@ -12,13 +13,14 @@
 PYTHON ?= python3
 VENV   ?= .venv
 JOBS   ?= 2
+MINUTES ?= 30
 PYTEST_FLAGS ?= -n $(JOBS) --dist worksteal
 MATRIX ?=
 
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-peers test-low mutate bench matrix lint format docs hooks clean
+.PHONY: help demo test test-peers test-low fuzz mutate bench matrix lint format docs hooks clean
 .DELETE_ON_ERROR:
 
 help:
@@ -44,6 +46,10 @@ test-low: $(VENV)/.has-test
 
 mutate: $(VENV)/.has-test
 	$(BIN)/python scripts/mutate
+
+# Its exit status says whether something was found. Compares with torch too where make test-peers has put it.
+fuzz: $(VENV)/.has-test
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) $(DEVICE:%=--device=%) $(SEED:%=--seed=%) $(if $(OPS),--ops $(OPS))
 
 # With nothing else running. A long run in one go: `clnn bench conv --device ...` does a part.
 bench: $(VENV)/.has-bench $(VENV)/.has-torch

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fuzz.draw import KINDS
+from fuzz.draw import FLOATS, KINDS
 from samples import Sample, T
 
 NUMBERS = (
@@ -102,5 +102,5 @@ def other_shape(draw: Any, t: T) -> tuple[str, T]:
 def other_dtype(draw: Any, t: T) -> tuple[str, T]:
     """An operand of another dtype."""
     dtype = draw(st.sampled_from(KINDS))
-    low, high = (t.low, t.high) if t.low is not None else (0, 2)
+    low, high = (t.low, t.high) if t.low is not None and dtype in FLOATS else (0, 2)
     return f"dtype {dtype}", T(*t.shape, dtype=dtype, low=low, high=high, grad=t.grad)

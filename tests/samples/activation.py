@@ -85,4 +85,7 @@ ERRORS = [
     bad("glu", T(), error=ShapeError, match="glu: expected an even size"),
     bad("glu", T(2, 4), dim=2, error=IndexOutOfRangeError, match=r"glu: expected an axis in \[-2, 1\], got 2"),
     bad("glu", T(2, 4, dtype="int64"), error=DTypeError, match="glu: expected a floating dtype, got int64"),
+    bad("hardtanh", T(3), float("nan"), error=SettingError, match="hardtanh: expected min_val <= max_val, got nan"),
+    bad("threshold", T(3), None, 1.0, error=DTypeError, match="threshold: expected a number as threshold, got NoneType"),
+    bad("elu", T(3), "x", error=DTypeError, match="elu: expected a number as alpha, got str"),
 ]  # fmt: skip

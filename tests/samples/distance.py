@@ -36,4 +36,5 @@ ERRORS = [
     bad("cosine_similarity", T(3, 5), 2.0, error=DTypeError, match="cosine_similarity: expected a Tensor, got float"),
     bad("pairwise_distance", T(3, 5), T(3, 4), error=ShapeError, match="pairwise_distance: expected broadcastable shapes"),
     bad("pairwise_distance", T(3, 5), [1.0], error=DTypeError, match="pairwise_distance: expected a Tensor, got list"),
+    bad("normalize", T(2, 3), eps=None, error=DTypeError, match="normalize: expected a number as eps, got NoneType"),
 ]  # fmt: skip

@@ -95,6 +95,8 @@ SAMPLES = [
     sample("masked_fill", T(3, dtype="int64"), T(3, dtype="bool"), 1.5),
     sample("masked_fill", T(3, dtype="bool"), T(3, dtype="bool"), 2),
     sample("mul", T(3, dtype="int32"), -(2**31)),
+    sample("sub", T(3, dtype="float64"), T(values=[200, 1, 255], dtype="uint8"), alpha=2),
+    sample("add", T(3), T(values=[200, 1, 255], dtype="uint8"), alpha=3),
 ]  # fmt: skip
 
 ERRORS = [
@@ -193,4 +195,27 @@ ERRORS = [
         match="where: expected a bool condition, got float32",
     ),
     bad("cast", T(2), "complex64", error=DTypeError, match="expected one of .* got 'complex64'"),
+    bad(
+        "sub",
+        T(2),
+        T(2, dtype="bool"),
+        error=DTypeError,
+        match="sub: expected a numeric dtype, got bool",
+    ),
+    bad(
+        "clamp",
+        T(2, dtype="uint8"),
+        0,
+        -1,
+        error=SettingError,
+        match="clamp: expected a number that uint8 holds, got -1",
+    ),
+    bad(
+        "add",
+        T(2),
+        1,
+        alpha="x",
+        error=DTypeError,
+        match="add: expected Tensors or Python numbers, got str",
+    ),
 ]

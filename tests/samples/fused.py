@@ -121,4 +121,20 @@ ERRORS = [
         error=DTypeError,
         match="residual",
     ),
+    bad(
+        "fused_linear",
+        T(2, 3),
+        T(4, 3),
+        activation=[1],
+        error=SettingError,
+        match="fused_linear: expected activation None or one of",
+    ),
+    bad(
+        "fused_conv2d",
+        None,
+        T(1, 1, 2, 2),
+        activation="relu",
+        error=DTypeError,
+        match="fused_conv2d: expected a Tensor, got NoneType",
+    ),
 ]

@@ -228,4 +228,8 @@ ERRORS = [
     bad("scatter", T(2, 3), 0, ix([1], [0]), T(1, 1), error=ShapeError, match="scatter: expected an index inside of src's shape"),
     bad("scatter_add", T(2, 3), 1, ix([1], [0], [0]), T(3, 3), error=ShapeError, match="scatter_add: expected an index inside of input's"),
     bad("scatter_add", T(2, 3), 1, ix([1]), 2.0, error=DTypeError, match="scatter_add: expected a Tensor, got float"),
+    bad("index_select", T(), 0, ix(0, 0), error=ShapeError, match=r"index_select: expected one index for a tensor of shape \(\)"),
+    bad("index_add", T(), 0, ix(0), T(1), error=ShapeError, match="index_add: expected an input of at least one axis"),
+    bad("embedding", ix(0), T(2, 2), "x", error=DTypeError, match="embedding: expected ints"),
+    bad("getitem", T(2, 3), (T(2, dtype="bool"), 3), error=IndexOutOfRangeError, match=r"getitem: expected an index in \[-3, 2\]"),
 ]  # fmt: skip

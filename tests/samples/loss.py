@@ -86,4 +86,8 @@ ERRORS = [
     bad("binary_cross_entropy_with_logits", T(3), T(3), pos_weight=T(2, 3), error=ShapeError, match=r"expected a pos_weight that broadcasts to \(3,\), got \(2, 3\)"),
     bad("triplet_margin_loss", T(2, 3), T(2, 3), T(2, 3), margin=0.0, error=SettingError, match="triplet_margin_loss: expected margin > 0, got 0.0"),
     bad("cosine_embedding_loss", T(2, 3), T(2, 3), T(3), error=ShapeError, match=r"cosine_embedding_loss: expected \(N, D\), \(N, D\), \(N,\)"),
+    bad("l1_loss", T(3, dtype="bool"), T(3), error=DTypeError, match="l1_loss: expected a floating dtype, got bool"),
+    bad("binary_cross_entropy_with_logits", T(3), T(3), weight=T(2, 3), error=ShapeError, match="expected a weight that broadcasts to"),
+    bad("triplet_margin_loss", T(3), T(1, 3), T(1, 3), error=ShapeError, match="triplet_margin_loss: expected operands with as many axes"),
+    bad("margin_ranking_loss", T(3), T(3), T(4), error=ShapeError, match="margin_ranking_loss: expected broadcastable shapes"),
 ]  # fmt: skip

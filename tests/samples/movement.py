@@ -98,4 +98,8 @@ ERRORS = [
     bad("triu", T(3, 3), 0.5, error=DTypeError, match="triu: expected ints"),
     bad("permute", [[1.0]], (0,), error=DTypeError, match="permute: expected a Tensor, got list"),
     bad("cat", [T(2), [1.0, 2.0]], error=DTypeError, match="cat: expected a Tensor, got list"),
+    bad("roll", T(), 1, 0, error=IndexOutOfRangeError, match=r"roll: expected no dims for a tensor of shape \(\), got 0"),
+    bad("cat", 3, error=DTypeError, match="cat: expected a sequence of Tensors, got int"),
+    bad("expand", T(1), (2**62, 4), error=ShapeError, match="expected fewer than 2\\*\\*63 elements"),
+    bad("roll", T(3), 10**30, error=ShapeError, match="roll: expected ints of 64 bits"),
 ]  # fmt: skip

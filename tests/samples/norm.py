@@ -155,4 +155,7 @@ ERRORS = [
     bad("group_norm", T(3), 1, error=ShapeError, match="group_norm: expected input of"),
     bad("local_response_norm", T(2, 3), 2, error=ShapeError, match="local_response_norm: expected input of"),
     bad("local_response_norm", T(2, 3, 4), 0, error=ShapeError, match="local_response_norm: .* size of at least 1"),
+    bad("batch_norm", T(2, 3), None, None, None, None, True, eps=-1, error=SettingError, match="batch_norm: expected eps >= 0, got -1"),
+    bad("batch_norm", T(2, 3), None, None, None, None, True, momentum=None, error=DTypeError, match="batch_norm: expected a number as momentum, got NoneType"),
+    bad("instance_norm", T(1, 3, 4), T(3), T(3, dtype="float16"), error=DTypeError, match="instance_norm: expected running_mean and running_var of float32, got float16"),
 ]  # fmt: skip

@@ -67,4 +67,6 @@ ERRORS = [
     bad("pad", T(2, 3), (4, 0), mode="circular", error=ShapeError, match="pad: expected at most 3 for an axis of size 3"),
     bad("pad", T(3), (1, 1), mode="replicate", error=ShapeError, match="pad: expected 1 or 2 axes in front"),
     bad("pad", T(2, 3), (1, 1, 1, 1), mode="reflect", error=ShapeError, match="pad: expected 1 or 2 axes in front"),
+    bad("pad", T(7, 4), (-1, 4), "circular", error=ShapeError, match="pad: expected at most 3 for an axis of size 3"),
+    bad("stack", 3, error=DTypeError, match="stack: expected a sequence of Tensors, got int"),
 ]  # fmt: skip

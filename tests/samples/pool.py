@@ -101,4 +101,7 @@ ERRORS = [
     bad("adaptive_avg_pool2d", T(1, 5, 5), -1, error=ShapeError, match="adaptive_avg_pool2d: expected output_size of at least 0"),
     bad("adaptive_max_pool2d", T(1, 5, 5), (1, 2, 3), error=ShapeError, match="expected output_size to be an int or 2 ints"),
     bad("adaptive_avg_pool1d", T(1, 2, 3, 5), 2, error=ShapeError, match=r"adaptive_avg_pool1d: expected input of \(N, C, L\)"),
+    bad("max_pool2d", T(1, 4, 4), None, error=DTypeError, match="max_pool2d: expected kernel_size to be an int or 2 ints, got None"),
+    bad("avg_pool1d", T(1, 4), 2, 0.5, error=DTypeError, match="avg_pool1d: expected stride to be an int or 1 ints, got 0.5"),
+    bad("max_pool1d", T(1, 4), 2, 2**31, error=ShapeError, match="max_pool1d: expected stride of 32 bits"),
 ]  # fmt: skip

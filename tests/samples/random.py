@@ -36,4 +36,6 @@ ERRORS = [
     bad("dropout2d", T(2, 2), error=ShapeError, match=r"dropout2d: expected a tensor of 4 axes, got shape \(2, 2\)"),
     bad("rand_like", T(2, dtype="int64"), error=DTypeError, match="rand: expected a floating dtype, got int64"),
     bad("randn_like", T(2, dtype="bool"), error=DTypeError, match="randn: expected a floating dtype, got bool"),
+    bad("dropout2d", T(1, 1, 2, 2, dtype="int64"), error=DTypeError, match="dropout2d: expected a floating dtype, got int64"),
+    bad("dropout", T(2), None, error=DTypeError, match="dropout: expected a number as p, got NoneType"),
 ]  # fmt: skip

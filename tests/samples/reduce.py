@@ -138,6 +138,7 @@ SAMPLES = [
     sample("sum", T(4, 5, dtype="float16"), dim=1, dtype="float32", oracle=lambda x, dim, dtype: x.float().sum(dim), numeric_grad=False),
     sample("sum", T(1_000_003, low=0, high=1), rtol=1e-6),
     sample("sum", T(200_003, 5, low=0, high=1), dim=0, rtol=1e-6),
+    *[sample(f, T(3, 4, dtype=d), ()) for f in ("any", "all") for d in ("float32", "uint8")],
 ]  # fmt: skip
 
 ERRORS = [
@@ -154,4 +155,9 @@ ERRORS = [
     bad("std", T(3), 0, True, correction=1, error=SettingError, match="std: expected unbiased or correction, got both"),
     bad("norm", T(3), "nuc", error=SettingError, match="norm: expected a number or 'fro', got 'nuc'"),
     bad("norm", T(3, dtype="int64"), error=DTypeError, match="norm: expected a floating dtype, got int64"),
+    *[bad(f, T(3, dtype="bool"), error=DTypeError, match=f"{f}: expected a numeric dtype, got bool") for f in ("argmax", "argmin")],
+    *[bad("norm", T(0, 3), p, 0, error=IndexOutOfRangeError, match="norm: expected at least one element") for p in (-1, float("inf"))],
+    bad("norm", T(3), None, error=DTypeError, match="norm: expected a number as p, got NoneType"),
+    bad("var", T(3), correction=10**400, error=SettingError, match="var: expected correction that a float holds"),
+    bad("sum", T(3), 0.5, error=DTypeError, match="sum: expected dim to be an int"),
 ]  # fmt: skip

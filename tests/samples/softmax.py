@@ -60,4 +60,11 @@ ERRORS = [
         match="log_softmax: expected a floating dtype, got int64; pass dtype=",
     ),
     bad("softmin", 2.0, 0, error=DTypeError, match="softmin: expected a Tensor, got float"),
+    bad(
+        "softmin",
+        T(3),
+        1,
+        error=IndexOutOfRangeError,
+        match=r"softmin: expected an axis in \[-1, 0\], got 1",
+    ),
 ]

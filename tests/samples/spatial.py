@@ -82,4 +82,5 @@ ERRORS = [
     bad("interpolate", T(1, 1, 4, 4), scale_factor=0.1, error=ShapeError, match="interpolate: expected sizes >= 1"),
     bad("interpolate", T(1, 1, 4, 4), scale_factor=(1.0, -1.0), error=SettingError, match="expected one positive scale_factor or 2"),
     bad("interpolate", T(1, 1, 4, 4, dtype="int32"), size=2, mode="bilinear", error=DTypeError, match="floating dtype in mode 'bilinear'"),
+    bad("unfold", T(1, 4, 4), None, error=DTypeError, match="unfold: expected kernel to be an int or 2 ints, got None"),
 ]  # fmt: skip

@@ -38,11 +38,13 @@ def scaled_dot_product_attention(query: T, key: T, value: T, attn_mask: T | None
     _check(query, key, value, dropout_p, enable_gqa)
     width = query.shape[-1]
     factor = (1 / sqrt(width) if width else 1.0) if scale is None else real(_NAME, "scale", scale)
-    scores = _product(mul(query, factor), key, enable_gqa, transpose=True)
-    dead = None
     if attn_mask is not None:
         if is_causal:
             raise SettingError(f"{_NAME}: expected attn_mask or is_causal, got both")
+        _check_mask(attn_mask, query, key, enable_gqa)
+    scores = _product(mul(query, factor), key, enable_gqa, transpose=True)
+    dead = None
+    if attn_mask is not None:
         scores, dead = _masked(scores, attn_mask, query)
     elif is_causal:
         scores = where(_causal(query, scores.shape[-2:]), scores, -inf)
@@ -81,6 +83,21 @@ def _check(query: Any, key: Any, value: Any, dropout_p: float, enable_gqa: bool)
         raise SettingError(f"{_NAME}: expected dropout_p in [0, 1], got {dropout_p}")
 
 
+def _check_mask(mask: Any, query: Any, key: Any, grouped: bool) -> None:
+    operand(_NAME, mask)
+    heads = 3 if grouped else 2
+    lead = broadcast(_NAME, query.shape[:-heads], key.shape[:-heads])
+    shape = (*lead, *query.shape[-heads:-1], key.shape[-2])
+    if mask.dtype not in (bool_, float32, query.dtype):
+        raise DTypeError(
+            f"{_NAME}: expected attn_mask of dtype bool or {query.dtype}, got {mask.dtype}"
+        )
+    if len(mask.shape) > len(shape) or broadcast(_NAME, mask.shape, shape) != shape:
+        raise ShapeError(
+            f"{_NAME}: expected attn_mask that broadcasts to {shape}, got {mask.shape}"
+        )
+
+
 def _product(a: Any, b: Any, grouped: bool, transpose: bool) -> Any:
     """a @ b or a @ b^T; with `grouped` every head of b serves a / b heads of a, and is not repeated in memory."""
     if not grouped or a.shape[-3] == b.shape[-3]:
@@ -95,18 +112,6 @@ def _product(a: Any, b: Any, grouped: bool, transpose: bool) -> Any:
 
 def _masked(scores: Any, mask: Any, query: Any) -> tuple[Any, Any]:
     """Scores under the mask, and where a query meets no key: its scores stay finite, so no NaN is born there."""
-    operand(_NAME, mask)
-    if mask.dtype not in (bool_, float32, query.dtype):
-        raise DTypeError(
-            f"{_NAME}: expected attn_mask of dtype bool or {query.dtype}, got {mask.dtype}"
-        )
-    if (
-        len(mask.shape) > len(scores.shape)
-        or broadcast(_NAME, mask.shape, scores.shape) != scores.shape
-    ):
-        raise ShapeError(
-            f"{_NAME}: expected attn_mask that broadcasts to {scores.shape}, got {mask.shape}"
-        )
     if not mask.spec.size:
         return scores, None
     if mask.dtype == bool_:

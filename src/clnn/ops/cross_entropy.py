@@ -73,6 +73,7 @@ def _soft_cross_entropy(
     if label_smoothing:
         target = add(mul(target, 1 - label_smoothing), label_smoothing / classes)
     if weight is not None:
+        operand(name, weight)
         _check_weight(name, input.spec, weight.spec)
         target = mul(target, reshape(weight, (-1, *(1,) * (input.ndim - axis - 1))))
     losses = neg(sum(mul(log_softmax(input, axis), target), axis))

@@ -11,7 +11,7 @@ from ..shapes import Axes, broadcast, normalize_axes, normalize_axis
 from .elementwise import add, cast, clamp, div, mul, sub
 from .movement import expand, operand
 from .reduce import norm, sum
-from .rules import check_floating
+from .rules import check_floating, real
 
 
 def normalize(input: T, p: float = 2.0, dim: Axes = 1, eps: float = 1e-12, out: None = None) -> T:
@@ -25,7 +25,8 @@ def normalize(input: T, p: float = 2.0, dim: Axes = 1, eps: float = 1e-12, out: 
     operand("normalize", input)
     check_floating("normalize", input.dtype)
     axes = normalize_axes("normalize", dim, input.ndim)
-    return div(input, clamp(norm(input, p, axes, keepdim=True), min=eps))
+    least = real("normalize", "eps", eps)
+    return div(input, clamp(norm(input, p, axes, keepdim=True), min=least))
 
 
 def cosine_similarity(x1: T, x2: T, dim: int = 1, eps: float = 1e-8) -> T:
@@ -33,8 +34,11 @@ def cosine_similarity(x1: T, x2: T, dim: int = 1, eps: float = 1e-8) -> T:
 
     (*, D, *), (*, D, *) -> (*, *); x1 and x2 broadcast first. Raises DTypeError for integers.
     """
+    operand("cosine_similarity", x1)
+    operand("cosine_similarity", x2)
+    axis = normalize_axis("cosine_similarity", dim, max(x1.ndim, x2.ndim))
+    eps = real("cosine_similarity", "eps", eps)
     x1, x2 = _alike("cosine_similarity", x1, x2)
-    axis = normalize_axis("cosine_similarity", dim, x1.ndim)
     return sum(mul(normalize(x1, 2.0, axis, eps), normalize(x2, 2.0, axis, eps)), axis)
 
 
@@ -46,7 +50,9 @@ def pairwise_distance(x1: T, x2: T, p: float = 2.0, eps: float = 1e-6, keepdim: 
     operand("pairwise_distance", x1)
     operand("pairwise_distance", x2)
     broadcast("pairwise_distance", x1.shape, x2.shape)
-    return norm(add(sub(x1, x2), eps), p, -1, keepdim)
+    check_floating("pairwise_distance", result_type(((x1.dtype, x1.ndim), (x2.dtype, x2.ndim))))
+    order = real("pairwise_distance", "p", p)
+    return norm(add(sub(x1, x2), real("pairwise_distance", "eps", eps)), order, -1, keepdim)
 
 
 def _alike(op: str, x1: Any, x2: Any) -> tuple[Any, Any]:

@@ -358,6 +358,9 @@ def clamp(input: T, min: Operand[T] | None = None, max: Operand[T] | None = None
     """input limited to [min, max]; NaN stays NaN. At least one limit is needed; max wins over min."""
     if min is None and max is None:
         raise SettingError("clamp: expected min, max or both, got neither")
+    for limit in (min, max):
+        if isinstance(limit, int) and isinstance(input, Variable) and input.dtype.category == 1:
+            as_kind("clamp", limit, input.dtype)
     if min is not None:
         input = apply(CLAMP_MIN, input, min)
     return input if max is None else apply(CLAMP_MAX, input, max)

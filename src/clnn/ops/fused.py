@@ -6,12 +6,14 @@ from typing import Any
 
 from ..autograd import T, Variable, apply, is_grad_enabled
 from ..errors import SettingError
-from ..op import OPS
+from ..op import OPS, Op
+from ..shapes import Spec
 from .conv import CONV2D, Padding, Size, conv2d, conv_settings
 from .elementwise import add
 from .matmul import LINEAR, linear
+from .movement import operand
 from .norm import ended_batch_norm
-from .rules import ENDINGS
+from .rules import ENDINGS, check_ending
 
 
 def fused_conv2d(
@@ -26,10 +28,13 @@ def fused_conv2d(
     """
     operands = (input, weight, bias, residual)
     if not _at_once("fused_conv2d", activation, operands) or getattr(input, "ndim", 4) != 4:
+        if getattr(input, "ndim", 0) in (3, 4):
+            at = conv_settings("fused_conv2d", 2, weight, stride, padding, dilation, groups)
+            _check(CONV2D, "fused_conv2d", operands, **at, **_ending(activation, residual))
         y = conv2d(input, weight, bias, stride, padding, dilation, groups)
         return _ended(y, activation, residual)
     at = conv_settings("fused_conv2d", 2, weight, stride, padding, dilation, groups)
-    return apply(CONV2D, *_given(operands), **at, **_ending(activation, residual))
+    return apply(CONV2D, *_given("fused_conv2d", operands), **at, **_ending(activation, residual))
 
 
 def fused_linear(
@@ -44,8 +49,9 @@ def fused_linear(
     """
     operands = (input, weight, bias, residual)
     if not _at_once("fused_linear", activation, operands):
+        _check(LINEAR, "fused_linear", operands, **_ending(activation, residual))
         return _ended(linear(input, weight, bias), activation, residual)
-    return apply(LINEAR, *_given(operands), **_ending(activation, residual))
+    return apply(LINEAR, *_given("fused_linear", operands), **_ending(activation, residual))
 
 
 def fused_batch_norm(
@@ -62,6 +68,10 @@ def fused_batch_norm(
     settings = (training, momentum, eps)
     operands = (input, weight, bias, residual)
     if not _at_once("fused_batch_norm", activation, operands):
+        if residual is not None:
+            operand("fused_batch_norm", input)
+            operand("fused_batch_norm", residual)
+            check_ending("batch_norm", input.spec, residual.spec, activation)
         y = ended_batch_norm(input, running_mean, running_var, weight, bias, *settings)
         return _ended(y, activation, residual)
     return ended_batch_norm(input, running_mean, running_var, weight, bias, *settings, residual,
@@ -72,7 +82,7 @@ def _at_once(op: str, activation: str | None, operands: tuple[Any, ...]) -> bool
     """Whether the op can do it all: some activations leave too little behind for their gradient."""
     if activation is None:
         return True
-    if activation not in ENDINGS:
+    if not isinstance(activation, str) or activation not in ENDINGS:
         names = ", ".join(ENDINGS)
         raise SettingError(f"{op}: expected activation None or one of {names}, got {activation!r}")
     if ENDINGS[activation] is not None or not is_grad_enabled():
@@ -80,8 +90,23 @@ def _at_once(op: str, activation: str | None, operands: tuple[Any, ...]) -> bool
     return not any(isinstance(x, Variable) and x.requires_grad for x in operands)
 
 
-def _given(operands: tuple[Any, ...]) -> list[Any]:
+def _given(op: str, operands: tuple[Any, ...]) -> list[Any]:
+    for x in operands[:2]:
+        operand(op, x)
     return [x for x in operands if x is not None]
+
+
+def _check(op: Op, name: str, operands: tuple[Any, ...], **settings: Any) -> None:
+    """What the op at once would refuse, before its parts run."""
+    given = _given(name, operands)
+    for x in given:
+        operand(name, x)
+    specs = [x.spec for x in given]
+    if op is CONV2D and specs[0].rank == 3:  # one image: as a batch of one
+        one = (0, -1) if "residual" in settings else (0,)
+        for k in one:
+            specs[k] = Spec((1, *specs[k].shape), specs[k].dtype)
+    op.infer(*specs, **settings)
 
 
 def _ending(activation: str | None, residual: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import T, Variable, apply
+from ..autograd import T, Variable, apply, python_number
 from ..dtypes import Number, int32, int64
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
@@ -107,6 +107,9 @@ def index_add(input: T, dim: int, index: Variable, source: T, *, alpha: Number =
     """
     axis = _along("index_add", input, dim, index)
     _same_dtype("index_add", input, source)
+    alpha = python_number("index_add", alpha)
+    if not input.ndim:
+        raise ShapeError("index_add: expected an input of at least one axis, got shape ()")
     n = index.shape[0] if index.ndim == 1 else -1
     if source.shape != (*input.shape[:axis], n, *input.shape[axis + 1 :]):
         raise ShapeError(
@@ -133,6 +136,8 @@ def embedding(input: Variable, weight: T, padding_idx: int | None = None, max_no
             "embedding: expected neither max_norm, scale_grad_by_freq nor sparse; clnn has none of them"
         )
     rows = weight.shape[0]
+    if padding_idx is not None:
+        (padding_idx,) = as_ints("embedding", (padding_idx,))
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise SettingError(
             f"embedding: expected padding_idx in [{-rows}, {rows - 1}], got {padding_idx}"

@@ -209,6 +209,11 @@ def _binary(name: str, op: Op, xs: tuple[Any, ...], weight: Any, reduction: str)
         )
     if weight is None:
         return apply(op, *xs, reduction=reduction)
+    operand(name, weight)
+    if broadcast(name, xs[0].shape, weight.shape) != xs[0].shape:
+        raise ShapeError(
+            f"{name}: expected a weight that broadcasts to {xs[0].shape}, got {weight.shape}"
+        )
     return reduced(mul(apply(op, *xs, reduction="none"), weight), reduction)
 
 
@@ -242,6 +247,8 @@ def margin_ranking_loss(input1: T, input2: T, target: T, margin: float = 0.0, si
     check_reduction(name, reduction, size_average, reduce)
     for x in (input1, input2, target):
         operand(name, x)
+    margin = real(name, "margin", margin)
+    broadcast(name, input1.shape, input2.shape, target.shape)
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(f"{name}: expected operands with as many axes, got {input1.shape}, "
                          f"{input2.shape}, {target.shape}")  # fmt: skip
@@ -258,6 +265,7 @@ def cosine_embedding_loss(input1: T, input2: T, target: T, margin: float = 0.0, 
     check_reduction(name, reduction, size_average, reduce)
     for x in (input1, input2, target):
         operand(name, x)
+    margin = real(name, "margin", margin)
     if (
         input1.ndim not in (1, 2)
         or input1.ndim != input2.ndim
@@ -283,6 +291,15 @@ def triplet_margin_loss(anchor: T, positive: T, negative: T, margin: float = 1.0
     margin = real("triplet_margin_loss", "margin", margin)
     if not margin > 0:
         raise SettingError(f"triplet_margin_loss: expected margin > 0, got {margin}")
+    eps, p = real("triplet_margin_loss", "eps", eps), real("triplet_margin_loss", "p", p)
+    for x in (anchor, positive, negative):
+        operand("triplet_margin_loss", x)
+    shapes = (anchor.shape, positive.shape, negative.shape)
+    broadcast("triplet_margin_loss", *shapes)
+    if len({len(s) for s in shapes}) > 1:
+        raise ShapeError(
+            f"triplet_margin_loss: expected operands with as many axes, got {', '.join(map(str, shapes))}"
+        )
     near = pairwise_distance(anchor, positive, p, eps)
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:

@@ -111,7 +111,7 @@ def pad(input: T, pad: Sequence[int], mode: str = "constant", value: Number | No
     pad that does not fit the shape.
     """
     operand("pad", input)
-    given = as_ints("pad", tuple(pad))
+    given = as_ints("pad", pad)
     if len(given) % 2 or len(given) > 2 * input.ndim:
         raise ShapeError(
             f"pad: expected two numbers for each of at most {input.ndim} axes, got {given}"

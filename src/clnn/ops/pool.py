@@ -97,7 +97,7 @@ def _window(name: str, rank: int, kernel: Ints, stride: Ints | None, padding: In
     given = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     if stride is None or (isinstance(stride, Sequence) and not stride):
         given["stride"] = kernel
-    return {key: pair(name, key, value, rank) for key, value in given.items() if value is not None}
+    return {key: pair(name, key, value, rank) for key, value in given.items()}
 
 
 def _indexed(outs: Any, wanted: bool, given: bool) -> Any:

@@ -33,6 +33,12 @@ def _axes(op: str, x: Any, dim: Axes) -> Shape:
     return normalize_axes(op, dim if isinstance(dim, int) else dim or None, x.ndim)
 
 
+def _some_axes(op: str, x: Any, dim: Axes) -> Shape:
+    """The axes to reduce; None means all, and () means none: torch's rule for logic alone."""
+    axes = _axes(op, x, dim)
+    return () if isinstance(dim, Sequence) and not dim else axes
+
+
 def _keep(small: Any, x: Variable, axes: Shape) -> Any:
     """A reduced tensor with the reduced axes back as ones, to broadcast against x."""
     return reshape(small, reduced(x.shape, axes, True))
@@ -50,7 +56,7 @@ def sum(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None)
 
 
 def mean(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> T:
-    """The arithmetic mean over `dim` (all axes if None); of no elements NaN. Floats only (DTypeError)."""
+    """The arithmetic mean over `dim`; of no elements NaN. Floats only (DTypeError)."""
     axes = _axes("mean", input, dim)
     return apply(
         MEAN, input if dtype is None else cast(input, dtype), axes=axes, keepdim=bool(keepdim)
@@ -176,13 +182,13 @@ def argmin(input: T, dim: int | None = None, keepdim: bool = False) -> T:
 
 
 def any(input: T, dim: Axes = None, keepdim: bool = False) -> T:
-    """Whether some element over `dim` is not 0, as bool (uint8 stays uint8); of no elements False."""
-    return apply(ANY, input, axes=_axes("any", input, dim), keepdim=bool(keepdim))
+    """Whether some element over `dim` (None: all, (): no axes) is not 0: bool, or uint8 of uint8; of nothing False."""
+    return apply(ANY, input, axes=_some_axes("any", input, dim), keepdim=bool(keepdim))
 
 
 def all(input: T, dim: Axes = None, keepdim: bool = False) -> T:
-    """Whether no element over `dim` is 0, as bool (uint8 stays uint8); of no elements True."""
-    return apply(ALL, input, axes=_axes("all", input, dim), keepdim=bool(keepdim))
+    """Whether no element over `dim` (None: all, (): no axes) is 0: bool, or uint8 of uint8; of nothing True."""
+    return apply(ALL, input, axes=_some_axes("all", input, dim), keepdim=bool(keepdim))
 
 
 def _extreme(
@@ -229,6 +235,8 @@ def _infer_extreme(op: str) -> Callable[..., Any]:
 
 def _infer_place(op: str, values: bool) -> Callable[..., Any]:
     def infer(x: Spec, *, axis: int | None, keepdim: bool) -> Any:
+        if x.dtype is bool_ and not values:
+            raise DTypeError(f"{op}: expected a numeric dtype, got bool; convert with .to()")
         axes = tuple(range(len(x.shape))) if axis is None else (axis,)
         _not_empty(op, x, axes)
         places = Spec(reduced(x.shape, axes, keepdim), int64)

@@ -124,7 +124,7 @@ ENDINGS: dict[str, str | None] = {
 
 def check_ending(op: str, out: Spec, residual: Spec | None, activation: str | None) -> None:
     """Raise SettingError for what nothing ends in, ShapeError or DTypeError for a residual unlike `out`."""
-    if activation is not None and activation not in ENDINGS:
+    if activation is not None and (not isinstance(activation, str) or activation not in ENDINGS):
         raise SettingError(
             f"{op}: expected activation None or one of {', '.join(ENDINGS)}, got {activation!r}"
         )

@@ -43,7 +43,8 @@ class Reference:
                 got = self.impls[op](*inputs, **settings)
         except MemoryError as error:
             asked = sum(spec.nbytes for spec in outs)
-            raise OutOfMemoryError(f"{op}: expected memory for {asked} bytes, got {error}", asked) from None  # fmt: skip
+            why = f"{op}: expected memory for {asked} bytes, got {error}"
+            raise OutOfMemoryError(why, asked) from None
         if self._launches is not None:
             self._launches.append(Launch(op, perf_counter() - start))
         got = got if isinstance(got, tuple) else (got,)
