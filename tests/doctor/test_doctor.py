@@ -17,6 +17,7 @@ from clnn.backends.reference import Reference
 from clnn.cli import main
 from clnn.doctor import advice, bundle, caches, cases, families, probes, switches
 from clnn.doctor.report import Check, Evidence, Finding, Health, Probe, Report
+from clnn.switches import ALL
 
 SRC = Path(doctor.__file__).parents[1]
 
@@ -402,6 +403,14 @@ def test_every_switch_is_known():
         n for p in SRC.rglob("*.py") for n in re.findall(r"CLNN_[A-Z][A-Z_]*[A-Z]", p.read_text())
     }
     assert sorted(used - switches.KNOWN.keys()) == []
+
+
+def test_the_docs_tell_of_every_switch():
+    rows = (SRC.parents[1] / "docs" / "devices.md").read_text().splitlines()
+    for switch in ALL[:-1]:  # the last is for those who test clnn
+        (row,) = [r for r in rows if r.startswith(f"| `{switch.name}` |")]
+        assert all(f"`{v}`" in row for v in switch.values)
+        assert not switch.default or f"`{switch.default}` (default)" in row
 
 
 # --- nobody's name ------------------------------------------------------------------------------
