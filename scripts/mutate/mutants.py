@@ -140,7 +140,7 @@ MUTANTS = [
     # --- maps, movement, indices, random numbers
     mutant("elementwise", "the stride of another axis", "add mul where", "",
            " + i{d} * s{k}_{d}",
-           " + i{d} * s{k}_0"),
+           " + i{d}"),
     mutant("_vector", "the last lane is not stored", "relu add", "",
            "for (int l = 0; l < m; ++l)\n        store_",
            "for (int l = 0; l + 1 < m; ++l)\n        store_"),
