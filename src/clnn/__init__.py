@@ -2,8 +2,6 @@
 
 __version__ = "0.1.0"
 
-import os as _os
-
 from . import data as data
 from . import io as io
 from . import models as models
@@ -23,6 +21,11 @@ from .device import empty_cache as empty_cache
 from .device import memory_stats as memory_stats
 from .device import set_default_device as set_default_device
 from .device import synchronize as synchronize
+from .draw import rand as rand
+from .draw import randint as randint
+from .draw import randint_like as randint_like
+from .draw import randn as randn
+from .draw import randperm as randperm
 from .dtypes import DType as DType
 from .dtypes import bfloat16 as bfloat16
 from .dtypes import bool_ as bool  # noqa: F401 (torch's name)
@@ -192,6 +195,7 @@ from .ops.random import default_generator as default_generator
 from .ops.random import initial_seed as initial_seed
 from .ops.random import manual_seed as manual_seed
 from .profiler import profile as profile
+from .switches import TUNE as _TUNE
 from .tensor import Tensor as Tensor
 from .tensor import arange as arange
 from .tensor import empty as empty
@@ -200,13 +204,8 @@ from .tensor import from_numpy as from_numpy
 from .tensor import full as full
 from .tensor import linspace as linspace
 from .tensor import ones as ones
-from .tensor import rand as rand
-from .tensor import randint as randint
-from .tensor import randint_like as randint_like
-from .tensor import randn as randn
-from .tensor import randperm as randperm
 from .tensor import tensor as tensor
 from .tensor import zeros as zeros
 
-if _os.environ.get("CLNN_TUNE", "").strip().lower() == "auto":
+if _TUNE.text().lower() == "auto":
     from . import tune as tune  # it tells devices how to tune; nobody else needs to load it

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .errors import DeviceError
+from .switches import DEVICE
 
 if TYPE_CHECKING:
     from .backends import Backend
@@ -89,7 +89,7 @@ def default_device() -> Device:
     """The device of `set_default_device`, else of the variable CLNN_DEVICE, else the best."""
     if _chosen is not None:
         return _chosen
-    asked = os.environ.get("CLNN_DEVICE", "").strip()
+    asked = DEVICE.text()
     if not asked:
         return _devices.get("opencl:0") or devices()[0]
     try:

@@ -14,12 +14,11 @@ from .device import Device
 from .device import device as open_device
 from .dtypes import DType, Number, float32, int64
 from .dtypes import dtype as as_dtype
-from .errors import AutogradError, DTypeError, SettingError, ShapeError
+from .errors import AutogradError, DTypeError, ShapeError
 from .methods import Where
 from .operators import Operators
-from .ops.creation import ARANGE, EMPTY, EYE, LINSPACE, as_number, as_shape, filled, like, make
-from .ops.movement import Ints, as_ints
-from .ops.random import RANDINT, RANDPERM, Generator, drawn, normal, uniform
+from .ops.creation import ARANGE, EMPTY, EYE, LINSPACE, as_number, as_shape, filled, make
+from .ops.movement import Ints
 from .shapes import Spec
 
 
@@ -281,7 +280,8 @@ def to_host(data: Any, dtype: Any = None) -> tuple[Any, DType]:
 # --- from numbers -------------------------------------------------------------------------------
 
 
-def _kind(dtype: Any, default: DType = float32) -> DType:
+def kind_of(dtype: Any, default: DType = float32) -> DType:
+    """The dtype that a caller means; raises DTypeError for what is none."""
     return default if dtype is None else as_dtype(dtype)
 
 
@@ -289,14 +289,16 @@ def zeros(
     *size: Any, dtype: Any = None, device: Where = None, requires_grad: bool = False
 ) -> Tensor:
     """Zeros, of shape `size`: ints, or one sequence of them. float32 unless told otherwise."""
-    return filled("zeros", Tensor, as_shape("zeros", size), 0, _kind(dtype), device, requires_grad)
+    return filled(
+        "zeros", Tensor, as_shape("zeros", size), 0, kind_of(dtype), device, requires_grad
+    )
 
 
 def ones(
     *size: Any, dtype: Any = None, device: Where = None, requires_grad: bool = False
 ) -> Tensor:
     """Ones, of shape `size`: ints, or one sequence of them. float32 unless told otherwise."""
-    return filled("ones", Tensor, as_shape("ones", size), 1, _kind(dtype), device, requires_grad)
+    return filled("ones", Tensor, as_shape("ones", size), 1, kind_of(dtype), device, requires_grad)
 
 
 def empty(
@@ -304,7 +306,7 @@ def empty(
 ) -> Tensor:
     """Memory of shape `size` with whatever it held before. float32 unless told otherwise."""
     return make(
-        EMPTY, Tensor, device, requires_grad, shape=as_shape("empty", size), dtype=_kind(dtype)
+        EMPTY, Tensor, device, requires_grad, shape=as_shape("empty", size), dtype=kind_of(dtype)
     )
 
 
@@ -326,7 +328,7 @@ def arange(start: Number, end: Number | None = None, step: Number = 1, *, dtype:
         autograd.python_number("arange", v) for v in ((0, start) if end is None else (start, end))
     ]
     given.append(autograd.python_number("arange", step))
-    kind = _kind(dtype, float32 if any(isinstance(v, float) for v in given) else int64)
+    kind = kind_of(dtype, float32 if any(isinstance(v, float) for v in given) else int64)
     first, last, by = [as_number("arange", v, kind) if kind.category else v for v in given]
     return make(ARANGE, Tensor, device, requires_grad, start=first, end=last, step=by, dtype=kind)
 
@@ -335,7 +337,7 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device:
              requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`steps` numbers at equal distances from start to end, both included."""
     return make(LINSPACE, Tensor, device, requires_grad, start=float(start), end=float(end), steps=steps,
-                dtype=_kind(dtype))  # fmt: skip
+                dtype=kind_of(dtype))  # fmt: skip
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Where = None,
@@ -348,55 +350,5 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Where = None
         requires_grad,
         rows=n,
         columns=n if m is None else m,
-        dtype=_kind(dtype),
-    )
-
-
-# --- at random ----------------------------------------------------------------------------------
-
-
-def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Where = None,
-         requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """Uniform numbers from [0, 1), the same on every device."""
-    return uniform(Tensor, as_shape("rand", size), _kind(dtype), device, generator=generator,
-                   requires_grad=requires_grad)  # fmt: skip
-
-
-def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Where = None,
-          requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """Normal numbers of mean 0 and variance 1, the same on every device up to rounding."""
-    return normal(Tensor, as_shape("randn", size), _kind(dtype), device, generator=generator,
-                  requires_grad=requires_grad)  # fmt: skip
-
-
-def randint(low: int = 0, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-            dtype: Any = None, device: Where = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """Integers from [low, high), as randint(high, size) from [0, high). int64 unless told otherwise."""
-    if size is None:
-        high, size = None, high
-    if high is None:
-        low, high = 0, low
-    if size is None:
-        raise SettingError("randint: expected a size, got none")
-    shape = as_shape("randint", (size,))
-    (low, high) = as_ints("randint", (low, high))
-    return make(RANDINT, Tensor, device, requires_grad, shape=shape, dtype=_kind(dtype, int64), low=low,
-                high=high, **drawn(shape, generator))  # fmt: skip
-
-
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None,
-                 device: Where = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """Integers from [low, high), or from [0, low), in input's shape, dtype and device, unless given."""
-    kind, where = like("randint_like", input, dtype, device)
-    if high is None:
-        low, high = 0, low
-    return randint(low, high, input.shape, dtype=kind, device=where, requires_grad=requires_grad)
-
-
-def randperm(
-    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Where = None
-) -> Tensor:
-    """The numbers 0 to n - 1 in random order, the same on every device. int64 unless told otherwise."""
-    return make(
-        RANDPERM, Tensor, device, False, n=n, dtype=_kind(dtype, int64), **drawn((1,), generator)
+        dtype=kind_of(dtype),
     )

@@ -50,8 +50,19 @@ SAMPLES = [
         for a, b in [((2, 3, 4), (2, 4, 5)), ((1, 1, 1), (1, 1, 1)), ((3, 2, 0), (3, 0, 2))]
     ],
     *[sample("addmm", T(*c), T(3, 5), T(5, 4)) for c in [(4,), (3, 4), (3, 1), (1, 4), (1,), ()]],
+    sample(
+        "addmm", T(3000), T(2, 200), T(200, 3000)
+    ),  # few rows, and more columns than a work-item takes
     sample("addmm", T(3, 4), T(3, 5), T(5, 4), beta=0.5, alpha=2.0),
-    sample("addmm", T(4, grad=False), T(3, 5), T(5, 4), beta=0, alpha=-1),
+    sample("addmm", T(4), T(3, 5), T(5, 4), beta=0, alpha=-1),
+    sample(
+        "addmm",
+        T(values=[float("nan"), 1.0, float("inf"), -float("inf")]),
+        T(3, 5),
+        T(5, 4),
+        beta=0,
+        numeric_grad=False,
+    ),
     sample("addmm", T(4, dtype="int32"), T(3, 5, dtype="int32"), T(5, 4, dtype="int32")),
     *[sample("linear", T(*x), T(6, 5)) for x in [(3, 5), (5,), (2, 3, 5), (0, 5), (2, 0, 5)]],
     *[sample("linear", T(*x), T(6, 5), T(6)) for x in [(3, 5), (5,), (2, 3, 5), (0, 5), (1, 5)]],

@@ -118,7 +118,7 @@ SAMPLES = [
     *[s for shape, d in EVERY for s in _each("var", [(shape, d)], oracle=_quiet("var"), rtol=1e-4, numeric_grad=shape not in ((), (2, 1, 4)))],
     *_each("std", SOME[1:], oracle=_quiet("std"), rtol=1e-4),
     *[sample(f, T(4, 9), dim=1, correction=c, oracle=_quiet(f), numeric_grad=False) for f in ("var", "std") for c in (0, 2.5, 9)],
-    sample("var", T(4, 9, grad=False), dim=1, correction=12, oracle=_quiet("var")),
+    *[sample(f, T(4, 9), dim=1, correction=12, oracle=_quiet(f), numeric_grad=False) for f in ("var", "std")],
     *[sample(f, T(4, 5), 1, False) for f in ("var", "std")],
     *[sample(f, T(4, 5), dim=0) for f in ("var_mean", "std_mean")],
     sample("var", T(50_000, low=10_000, high=10_001, grad=False), rtol=2e-3),

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..device import device as open_device
 from . import tables
-from .tune import seconds
+from .budget import seconds
 
 if TYPE_CHECKING:
     from ..doctor import Health, Report
@@ -163,10 +163,8 @@ def _device(console: Console, health: Health) -> None:
             family, str(len(checks)), str(wrong or ""), took, style="red" if wrong else ""
         )
     tables.show(console, table)
-    took = f"{len(health.checks)} checks in {health.seconds:.1f} s"
-    if health.seconds > 10:
-        took += ", mostly to compile kernels, which are kept: the next time is faster"
-    tables.say(console, took)
+    built = f"{health.compiling:.1f} s of it for {_many(health.programs, 'program')}, compiled or from a cache"
+    tables.say(console, f"{len(health.checks)} checks in {health.seconds:.1f} s, {built}")
 
 
 def _many(n: int, what: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import runpy
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from ..device import Device, set_default_device
 from ..device import device as open_device
 from ..errors import ClnnError, SettingError
 from . import tables
+from .budget import seconds
 
 if TYPE_CHECKING:
     from ..backends.opencl.algorithms import Candidate
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     """Tune, print what it gained; 1 where no result could be had."""
     from ..tune import Tuner
 
-    budget = seconds(args.budget)
+    budget = seconds(args.budget, "tune")
     if args.model and args.source:
         raise SettingError("tune: expected --model or --import, got both")
     device = open_device(args.device)
@@ -80,14 +80,6 @@ def run(args: argparse.Namespace) -> int:
         _export(args.export, tuner)
         tables.say(console, f"wrote {args.export}")
     return 1 if problems and not results else 0
-
-
-def seconds(text: str, command: str = "tune") -> float:
-    """A time like 90, 90s, 1.5m, given to a command; raises SettingError for anything else."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(s|m|min|h)?\s*", text)
-    if match is None or float(match[1]) == 0:
-        raise SettingError(f"{command}: expected a --budget like 60s or 5m, got {text!r}")
-    return float(match[1]) * {"m": 60, "min": 60, "h": 3600}.get(match[2], 1)
 
 
 # --- what to tune -------------------------------------------------------------------------------

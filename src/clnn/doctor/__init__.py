@@ -62,6 +62,7 @@ def _health(device: Device, budget: float, say: Say) -> Health:
         except (ClnnError, OSError, RuntimeError) as error:
             found.error = str(error)
             return found
+        before = backend.rt.compilations, backend.rt.compiling
         say("capabilities", 0.0)
         found.probes.extend(probes.probe(backend))
         for check in families.check(device, backend, budget, say):
@@ -69,6 +70,8 @@ def _health(device: Device, budget: float, say: Say) -> Health:
                 found.left += 1
             else:
                 found.checks.append(check)
+    found.programs = backend.rt.compilations - before[0]
+    found.compiling = backend.rt.compiling - before[1]
     if backend.trust is not None:
         failed = backend.trust.verdicts.failed
         found.quarantined = {str(variant): why for variant, why in failed.items()}

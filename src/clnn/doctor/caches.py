@@ -101,7 +101,8 @@ def writable(path: Path) -> bool:
 
 def _damaged(path: Path, kind: str) -> Iterator[str]:
     until = time.monotonic() + _BUDGET
-    for file in sorted(path.glob("*.bin" if kind == "kernels" else "*.json")):
+    ending = ".bin" if kind == "kernels" else ".json"
+    for file in (Path(f.path) for f in _files(path) if f.name.endswith(ending)):
         if time.monotonic() > until:
             return
         try:

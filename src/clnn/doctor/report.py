@@ -74,6 +74,8 @@ class Health:
     left: int = 0  # checks that time did not suffice for
     error: str = ""  # why it could not be opened
     seconds: float = 0.0
+    programs: int = 0  # that were compiled, or taken from a cache, and the seconds it took
+    compiling: float = 0.0
 
     def families(self) -> dict[str, list[Check]]:
         """The checks by family, in the order in which they ran."""
@@ -147,7 +149,8 @@ def _plain(thing: Any) -> dict[str, Any]:
 def _device(health: Health) -> dict[str, Any]:
     return {
         "name": health.name, **health.facts, "error": health.error, "seconds": round(health.seconds, 3),
-        "left": health.left, "probes": [_plain(p) for p in health.probes],
+        "programs": health.programs, "compiling": round(health.compiling, 3), "left": health.left,
+        "probes": [_plain(p) for p in health.probes],
         "families": {
             family: {
                 "ok": all(c.ok for c in checks), "checks": len(checks),

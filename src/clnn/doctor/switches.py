@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from difflib import get_close_matches
 
-from ..backends.opencl import pretend, trust, tuning
+from ..backends.opencl import pretend, tuning
 from ..device import device
 from ..errors import ClnnError
+from ..switches import ALL, DEVICE, DISABLE, PRETEND
 from .report import Switch
 
+_OWN = {s.name: s for s in ALL}
 KNOWN = {
-    "CLNN_DEVICE": "the default device",
-    "CLNN_TUNE": "whether results of clnn tune are used",
-    "CLNN_SELFTEST": "when algorithms are compared with the reference",
-    "CLNN_DISABLE": "algorithms that are not used",
-    "CLNN_PRETEND": "facts of another device, for tests",
-    "CLNN_TEST_MIN_PLATFORMS": "how many OpenCL platforms the tests insist on",
+    **{s.name: s.means for s in ALL},
     "OCL_ICD_VENDORS": "which drivers the loader sees",
     "OCL_ICD_FILENAMES": "which drivers the loader sees",
     "OPENCL_VENDOR_PATH": "which drivers the loader sees",
@@ -50,33 +46,29 @@ def look() -> list[Switch]:
 
 def _switch(name: str, value: str) -> Switch:
     if name not in KNOWN and name.startswith("CLNN_"):
-        mine = [n for n in KNOWN if n.startswith("CLNN_")]
-        close = get_close_matches(name, mine, 1)
-        hint = f"did you mean {close[0]}?" if close else f"clnn knows {', '.join(mine)}"
+        close = get_close_matches(name, _OWN, 1)
+        hint = f"did you mean {close[0]}?" if close else f"clnn knows {', '.join(_OWN)}"
         return Switch(name, value, False, "", f"clnn knows no {name}; {hint}")
     why = ""
     try:
-        _CHECKS.get(name, str)(value)
+        if name == DEVICE.name:
+            device(value)
+        elif name == PRETEND.name:
+            pretend.profile()
+        elif name == DISABLE.name:
+            why = _unknown_algorithms(value)
+        elif name in _OWN and _OWN[name].values:
+            _OWN[name].read()
     except ClnnError as error:
         why = str(error)
-    if name == "CLNN_DISABLE":
-        why = _unknown_algorithms(value)
     return Switch(name, value, name in KNOWN, KNOWN.get(name, ""), why)
-
-
-_CHECKS: dict[str, Callable[[str], object]] = {
-    "CLNN_DEVICE": device,
-    "CLNN_TUNE": lambda _: tuning.mode(),
-    "CLNN_SELFTEST": lambda _: trust.mode(),
-    "CLNN_PRETEND": lambda _: pretend.profile(),
-}
 
 
 def _unknown_algorithms(value: str) -> str:
     known = {f"{op}.{a.name}" for op, table in tuning.tables().items() for a in table.algorithms}
     unknown = sorted({s.strip() for s in value.split(",")} - known - {""})
     return (
-        f"CLNN_DISABLE: expected names like conv2d.tile, got {', '.join(unknown)}"
+        f"{DISABLE.name}: expected names like conv2d.tile, got {', '.join(unknown)}"
         if unknown
         else ""
     )

@@ -13,10 +13,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..draw import rand, randn
 from ..errors import DTypeError, SettingError, ShapeError
 from ..ops import random
 from ..shapes import Shape
-from ..tensor import Tensor, full, rand, randn, tensor
+from ..tensor import Tensor, full, tensor
 from .parameter import replace
 
 T = TypeVar("T", bound=Tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from ..autograd import T, Variable, apply
@@ -9,7 +10,7 @@ from ..dtypes import Number
 from ..errors import DTypeError, ShapeError
 from ..op import Op
 from ..shapes import Spec, broadcast
-from .elementwise import add, cast, mul
+from .elementwise import add, cast, lt, mul, where
 from .movement import reshape
 from .reduce import sum as reduce_sum
 from .rules import before_activation, check_ending, unbroadcast
@@ -59,7 +60,7 @@ def bmm(input: T, mat2: T) -> T:
 
 
 def addmm(input: T, mat1: T, mat2: T, *, beta: Number = 1, alpha: Number = 1) -> T:
-    """beta * input + alpha * (mat1 @ mat2); with beta 0 input is not read.
+    """beta * input + alpha * (mat1 @ mat2); with beta 0 input is ignored, and its gradient is 0.
 
     input broadcasts to (M, N), mat1 (M, K), mat2 (K, N) -> (M, N). Raises ShapeError or DTypeError.
     """
@@ -77,7 +78,11 @@ def addmm(input: T, mat1: T, mat2: T, *, beta: Number = 1, alpha: Number = 1) ->
         return apply(MATMUL, mat1, mat2, input, transpose_a=False, transpose_b=False)
     y = _product(mat1, mat2)
     y = y if alpha == 1 else mul(y, alpha)
-    return y if beta == 0 else add(y, input if beta == 1 else mul(input, beta))
+    if beta == 0:
+        if not input.requires_grad:
+            return y
+        return add(y, where(lt(input, -inf), input, 0))  # nothing is below: NaN must not pass
+    return add(y, input if beta == 1 else mul(input, beta))
 
 
 def linear(input: T, weight: T, bias: T | None = None) -> T:

@@ -348,9 +348,9 @@ def _infer_moment(op: str) -> Callable[..., Any]:
 
 
 def _freedom(x: Variable, axes: Shape, correction: float) -> float:
-    """1 over the degrees of freedom."""
+    """1 over the degrees of freedom, which may be negative as in torch's gradients along axes."""
     left = _size(x.shape, axes) - correction
-    return 1 / left if left > 0 else inf
+    return 1 / left if left else inf
 
 
 def _var_vjp(

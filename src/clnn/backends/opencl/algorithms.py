@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,6 +10,7 @@ from itertools import product
 from typing import Any, Protocol
 
 from ...errors import SettingError, UnsupportedOpError
+from ...switches import DISABLE
 from .discovery import DeviceInfo
 
 Values = Mapping[str, Any]
@@ -128,7 +128,7 @@ class Choice(Exception):  # noqa: N818 (it ends a launch, and is no error)
 
 
 def _disabled() -> frozenset[str]:
-    return frozenset(s.strip() for s in os.environ.get("CLNN_DISABLE", "").split(",") if s.strip())
+    return frozenset(s.strip() for s in DISABLE.text().split(",") if s.strip())
 
 
 _off = _disabled()

@@ -21,7 +21,7 @@ def watch(rt: Any) -> None:
 def _after_fork() -> None:
     for rt in list(_open):
         rt.lock = threading.RLock()
-        rt.__class__ = type("_Forked", (_Forked, type(rt)), {})
+        rt.__class__ = _Forked
     _open.clear()
 
 

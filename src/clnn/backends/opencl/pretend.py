@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SettingError
+from ...switches import PRETEND
 
 if TYPE_CHECKING:
     from .discovery import DeviceInfo
@@ -34,9 +34,9 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
 
 def profile() -> str | None:
     """CLNN_PRETEND; None where it is not set, SettingError unless it is one of PROFILES."""
-    asked = os.environ.get("CLNN_PRETEND", "").strip().lower()
+    asked = PRETEND.text().lower()
     if asked and asked not in PROFILES:
-        raise SettingError(f"CLNN_PRETEND: expected one of {', '.join(PROFILES)}, got {asked!r}")
+        raise SettingError(f"{PRETEND.name}: expected one of {', '.join(PROFILES)}, got {asked!r}")
     return asked or None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -92,7 +93,8 @@ class Runtime:
         self.lock = threading.RLock()
         # work-group size of 1-D kernels
         self.wg = 1 if info.kind == "cpu" else info.shared_group
-        self.compilations = 0
+        self.compilations = 0  # programs built or taken from a cache
+        self.compiling = 0.0  # seconds for that
         self.poison = False  # tests fill fresh outputs with NaN, so an element nobody wrote is seen
         self.plans: dict[Hashable, Any] = {}  # what launchers remember (see plan.py)
         self.tuning = Tuning(info, changed=self.plans.clear)
@@ -365,6 +367,7 @@ class Runtime:
         """A program has every kernel of its family, so kernels that differ in name share it."""
         source = render(family, {"wide": False, **defines, "device": self.info})
         self.compilations += 1
+        start = time.perf_counter()
         try:
             with warnings.catch_warnings():  # remarks on code that did compile; errors carry a log
                 warnings.simplefilter("ignore", cl.CompilerWarning)
@@ -375,6 +378,8 @@ class Runtime:
                 source=numbered(source),
                 log=str(exc),
             ) from exc
+        finally:
+            self.compiling += time.perf_counter() - start
         return program, source
 
 

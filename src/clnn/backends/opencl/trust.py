@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...errors import DeviceError, KernelBuildError, SettingError
+from ...errors import DeviceError, KernelBuildError
+from ...switches import SELFTEST
 from .. import Backend
 from . import algorithms, tuning
 from .selftest import SelfTest
@@ -17,16 +17,6 @@ from .trust_store import Variant, Verdicts
 if TYPE_CHECKING:
     from . import OpenCL
     from .runtime import Buffer
-
-MODES = ("off", "first-use", "always")
-
-
-def mode() -> str:
-    """CLNN_SELFTEST; raises SettingError unless it is one of MODES."""
-    asked = os.environ.get("CLNN_SELFTEST", "").strip().lower() or "first-use"
-    if asked not in MODES:
-        raise SettingError(f"CLNN_SELFTEST: expected one of {', '.join(MODES)}, got {asked!r}")
-    return asked
 
 
 class _Call(threading.local):
@@ -43,8 +33,9 @@ class Trust:
     def __init__(self, backend: OpenCL, reference: Callable[[], Backend]) -> None:
         """Reads what earlier processes found, if CLNN_SELFTEST=first-use; with off nothing is compared."""
         self.backend, self.reference, self.info = backend, reference, backend.rt.info
-        self.compares = mode() != "off"
-        self.verdicts = Verdicts(self.info, keep=mode() == "first-use")
+        mode = SELFTEST.read()
+        self.compares = mode != "off"
+        self.verdicts = Verdicts(self.info, keep=mode == "first-use")
         families = {f"{__package__}.{table.family}" for table in tuning.tables().values()}
         # every op of a family that has a choice somewhere: one op may run by the algorithms of another
         self.ops = frozenset(op for op, run in backend.impls.items() if run.__module__ in families)

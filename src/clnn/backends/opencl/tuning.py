@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +11,12 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
-from ...errors import SettingError
+from ...switches import TUNE
 from .algorithms import Algorithm, Values, current
 from .discovery import DeviceInfo
 from .program import KERNELS
 from .tuning_store import Entry, Store
 
-MODES = ("off", "cache", "auto")
 automate: Callable[[Any], None] | None = None  # how a backend tunes at first use; clnn.tune sets it
 _LEVELS = ("vendor", "device")  # what a shipped rule may ask for, the more special last
 
@@ -52,7 +50,7 @@ class Tuning:
 
     def __init__(self, info: DeviceInfo, changed: Callable[[], None] = lambda: None) -> None:
         """Reads nothing yet; raises SettingError for a CLNN_TUNE that is no mode."""
-        self.info, self.mode = info, mode()
+        self.info, self.mode = info, TUNE.read()
         self._changed = changed
         self._rules: list[Rule] | None = None
         self._known: dict[tuple[str, str], Entry] | None = None
@@ -128,14 +126,6 @@ class Tuning:
 def _on_trial(op: str) -> bool:
     context = current()
     return context is not None and context.trial is not None and owner(context.op) == op
-
-
-def mode() -> str:
-    """CLNN_TUNE; raises SettingError unless it is one of MODES."""
-    asked = os.environ.get("CLNN_TUNE", "").strip().lower() or "cache"
-    if asked not in MODES:
-        raise SettingError(f"CLNN_TUNE: expected one of {', '.join(MODES)}, got {asked!r}")
-    return asked
 
 
 def bucket(n: int) -> int:
