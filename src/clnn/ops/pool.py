@@ -94,9 +94,8 @@ def _recorded(x: Any) -> bool:
 
 def _window(name: str, rank: int, kernel: Ints, stride: Ints | None, padding: Ints,
             dilation: Ints = 1) -> dict[str, Shape]:  # fmt: skip
-    given = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-    if stride is None or (isinstance(stride, Sequence) and not stride):
-        given["stride"] = kernel
+    step = kernel if stride is None or (isinstance(stride, Sequence) and not stride) else stride
+    given = {"kernel_size": kernel, "stride": step, "padding": padding, "dilation": dilation}
     return {key: pair(name, key, value, rank) for key, value in given.items()}
 
 
