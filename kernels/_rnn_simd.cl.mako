@@ -83,16 +83,13 @@ ${core.simd_kernel()}pack(__global const real *restrict w, __global acc *restric
     const int block = get_global_id(0);
 % if backwards:
     __global acc *to = packed + (size_t)block * ${G} * H * ${NV * V};
-%   for v in range(NV):
-    pack_rows(w + block * ${NB} + ${v * V}, H, H - block * ${NB} - ${v * V}, ${G} * H, to + ${v * V}, ${NV * V});
-%   endfor
+    for (int v = 0; v < ${NV * V}; v += ${V})
+        pack_rows(w + block * ${NB} + v, H, H - block * ${NB} - v, ${G} * H, to + v, ${NV * V});
 % else:
     __global acc *to = packed + (size_t)block * H * ${NV * V};
-%   for g in range(G):
-%     for u in range(NB // V):
-    pack_columns(w + ((size_t)${g} * H + block * ${NB} + ${u * V}) * H, H, H - block * ${NB} - ${u * V}, ${V}, H, to + ${(g * (NB // V) + u) * V}, ${NV * V});
-%     endfor
-%   endfor
+    for (int g = 0; g < ${G}; ++g)
+        for (int j = block * ${NB}; j < block * ${NB} + ${NB}; j += ${V}, to += ${V})
+            pack_columns(w + ((size_t)g * H + j) * H, H, H - j, ${V}, H, to, ${NV * V});
 % endif
 }
 </%def>

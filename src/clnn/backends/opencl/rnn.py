@@ -159,7 +159,7 @@ def _fits(p: Problem, info: DeviceInfo) -> bool:
 
 def _tiles(rt: Runtime, call: Call) -> None:
     p = call.problem
-    rm = 4 if p.rows > 2 * _TR else 2 if p.rows > _TR else 1
+    rm = 4 if p.rows > _TR else 1
     grid = (ceil_div(p.units, _TU) * _TU * _TR, ceil_div(p.rows, _TR * rm))
     _each(rt, call, grid, group=(_TU * _TR, 1), TU=_TU, TR=_TR, RM=rm, TK=_TK)
 

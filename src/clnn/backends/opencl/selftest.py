@@ -55,7 +55,10 @@ class SelfTest:
                   hostile: bool) -> str | None:  # fmt: skip
         # of a weight gradient the image: infinity times the zeros around an image is NaN, or never computed
         odd = 1 if op == "conv2d_weight_grad" else 0
-        host = [_operand(spec, k, hostile=hostile and k == odd) for k, spec in enumerate(specs)]
+        host = [
+            _operand(spec, k, hostile=hostile and k == odd, gentle=op in _RECURRENT)
+            for k, spec in enumerate(specs)
+        ]
         outs = OPS[op].specs(tuple(specs), settings)[0]
         with algorithm(*way, strict=False) as used:
             try:
@@ -82,6 +85,11 @@ class SelfTest:
 
 def calls(op: str, specs: list[Spec], settings: dict[str, Any]) -> Iterator[Call]:
     """Small calls of this kind, and the call itself where it is small."""
+    if (
+        op in _RECURRENT and settings["lengths"]
+    ):  # integers that say where rows end: here all are of one length
+        specs = [s for s in specs if s.dtype.is_floating_point]
+        settings = {**settings, "lengths": False}
     if op in _BOUND or not all(s.size and s.dtype.is_floating_point for s in specs):
         return  # no numbers to compare, or operands that cannot be made up: random indices would be none
     shrink = _SHRINK.get(op, _by_size if op in _BY_SIZE else None)
@@ -144,6 +152,26 @@ def _planes(op: str, specs: list[Spec], settings: dict[str, Any]) -> Call:
     ], settings
 
 
+def _recurrent(op: str, specs: list[Spec], settings: dict[str, Any]) -> Call:
+    """Fewer rows and units; three steps, or two back, so that every buffer is used in turn."""
+    lasts, back = 2 if op.startswith("lstm") else 1, op.endswith("_grad")
+    steps, rows = specs[0].shape[0] - lasts * back, specs[0].shape[1]
+    at = len(specs) - 1 - settings.get("bias", False)
+    units = specs[at].shape[1]
+    few, height = _fewer(units), min(rows, 17)
+
+    def shape(k: int, s: Spec) -> Shape:
+        width = s.shape[-1] // units * few
+        if len(s.shape) == 3:
+            return s.shape[0] - steps + min(steps, 3 - back), height, width
+        if len(s.shape) == 1:
+            return (width,)
+        return (s.shape[0] // units * few if k == at else height), width
+
+    return [Spec(shape(k, s), s.dtype) for k, s in enumerate(specs)], settings
+
+
+_RECURRENT = [f"{kind}_sequence{way}" for kind in ("rnn", "lstm", "gru") for way in ("", "_grad")]
 _POOLS = [
     f"{kind}_pool{rank}d"
     for kind in ("max", "avg", "adaptive_max", "adaptive_avg")
@@ -154,6 +182,7 @@ _SHRINK: dict[str, Callable[[str, list[Spec], dict[str, Any]], Call]] = {
         ("conv2d", "conv2d_input_grad", "conv2d_weight_grad", "conv_transpose2d"), _convolution
     ),
     **dict.fromkeys(_POOLS, _planes),
+    **dict.fromkeys(_RECURRENT, _recurrent),
 }
 _BOUND = frozenset(
     ("row_norm_grad",)
@@ -185,12 +214,18 @@ def _difference(got: Any, want: Any, *, spreads: bool) -> str:
     return "" if off <= allowed else f"off by {off:.2g} of the largest result"
 
 
-def _operand(spec: Spec, seed: int, *, hostile: bool) -> Any:
-    """Normal numbers, some of them a thousand times larger and of both signs, so that sums cancel."""
+def _operand(spec: Spec, seed: int, *, hostile: bool, gentle: bool = False) -> Any:
+    """Normal numbers, some of them a thousand times larger and of both signs, so that sums cancel.
+
+    `gentle`: small ones, where each step would make an error larger.
+    """
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(spec.size)
-    x[::7] *= 64.0
-    x[3::14] = -x[::14][: x[3::14].size]
+    if gentle:
+        x /= 4
+    else:
+        x[::7] *= 64.0
+        x[3::14] = -x[::14][: x[3::14].size]
     if hostile and spec.size:
         x[spec.size // 3], x[-1] = np.nan, np.inf
     return x.reshape(spec.shape).astype(spec.dtype)
