@@ -17,7 +17,7 @@
  *           nothing, for all must reach the barriers
  * Notes     byte floor: every element of x is read from memory once (the second visit finds it in the first-level
  *           cache), every result written once; slices add 2/4096 of x at most. Sums go through accumulators that
- *           are emptied every piece, so their error grows with the number of pieces
+ *           are emptied every piece, so their error grows with n / 4096, not with n
  * Source    Higham, "The accuracy of floating point summation", 1993
  *           Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983
  *           Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
@@ -73,8 +73,7 @@
     tail = [f"const {ctype} u", "const index_t n", "const index_t slices", "const index_t chunk"]
     arguments = [*stores, *tail, "const index_t count"] + [f"const index_t {a}" for a in axes]
     last = f"rs{reduced - 1}" if engine == "lanes" else "1"
-    PIECE = (64 if engine == "lanes" else 2048) if two else (512 if engine == "lanes" else 16384 if engine == "vector" else 4096)
-    CHAINS = 1 if two else 4  # accumulators of each of four streams
+    PIECE = (64 if engine == "lanes" else 2048) if two else (512 if engine == "lanes" else 4096)
 %>
 typedef ${ctype} T;
 typedef ${"long" if ctype in ("double", "long") else "int"} I;
@@ -221,27 +220,15 @@ void vector(__global const real *restrict x, ${", ".join(arguments)})
             index_t t = 0;
             T a = ${zero};
             if (m >= 16) {
-                TV a0 = (TV)(${zero});
-                if (m >= ${64 * CHAINS}) {
-                    TV ${", ".join(f"a{k} = (TV)({zero})" for k in range(1, 4 * CHAINS))};
-                    /* Streams far from each other, for memory: what is read ahead of one ends with its page. */
-                    const index_t far = m / ${64 * CHAINS} * ${16 * CHAINS};
-                    for (; t < far; t += ${16 * CHAINS}) {
+                TV ${", ".join(f"a{k} = (TV)({zero})" for k in range(4))};
+                for (; t + 64 <= m; t += 64) {
 % for k in range(4):
-%   for c in range(CHAINS):
-                        a${4 * c + k} = join_v(a${4 * c + k}, first_v(VLOAD(p + ${k} * far + t + ${16 * c}), u));
-%   endfor
+                    a${k} = join_v(a${k}, first_v(VLOAD(p + t + ${16 * k}), u));
 % endfor
-                    }
-% for step in ([8, 4, 2, 1] if CHAINS == 4 else [2, 1]):
-%   for k in range(step):
-                    a${k} = join_v(a${k}, a${k + step});
-%   endfor
-% endfor
-                    t = 4 * far;
                 }
                 for (; t + 16 <= m; t += 16)
                     a0 = join_v(a0, first_v(VLOAD(p + t), u));
+                a0 = join_v(join_v(a0, a1), join_v(a2, a3));
                 a = folded(a0);
             }
             for (; t < m; ++t)
