@@ -54,7 +54,9 @@ class _Exact(NamedTuple):
 def main() -> None:
     args = _parse()
     (real,) = [d for d in clnn.devices() if d.info is not None]
-    devices = {name: _device(real, name, exact=args.log is not None) for name in args.facts}
+    devices = {
+        name: _device(real, name, exact=args.log is not None, fill=args.fill) for name in args.facts
+    }
     calls = _chosen(real, args)
     jobs: list[tuple[str, Any]] = [(str(c), c) for c in calls]
     if not args.only:
@@ -82,7 +84,7 @@ def main() -> None:
 def _chosen(real: Device, args: argparse.Namespace) -> list[Call]:
     """The calls, which the first process of several writes down for the others."""
     samples = gather("SAMPLES")
-    kept = args.out.with_name(f"calls {args.share.replace('/', ' ')}.json")
+    kept = args.out.with_name(f"calls {' '.join(args.facts)}.json")
     if kept.exists():
         return [Call(facts, samples[at], by) for facts, at, by in json.loads(kept.read_text())]
     calls = chosen(real.info, args.facts, args.close, args.only or ())
@@ -95,6 +97,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--facts", nargs="+", choices=FACTS, default=list(FACTS))
+    parser.add_argument("--fill", action="store_true", help="fresh memory holds NaN")
     parser.add_argument("--close", action="store_true")
     parser.add_argument("--share", default="0/1")
     parser.add_argument("--skip", type=int, default=0)
@@ -104,15 +107,15 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _device(real: Device, facts: str, exact: bool) -> Device:
+def _device(real: Device, facts: str, exact: bool, fill: bool) -> Device:
     device = object.__new__(Device)
     device.name, device.type, device.index = f"{real.name} as {facts}", real.type, real.index
     device.info = dataclasses.replace(real.info, **FACTS[facts])
     device._key = (real._key, facts)
     device.backend = OpenCL(device.info)
     rt = device.backend.rt
-    rt.poison = not exact
-    if exact:  # Oclgrind knows itself what was never written, unless it is filled or used twice
+    rt.poison = fill or not exact
+    if exact:  # Oclgrind knows itself what was never written, unless it is used twice
         rt.pool = _Exact(rt.context)
         rt._store.folder = None
     return device

@@ -52,30 +52,30 @@ class _How(NamedTuple):
     crashes: tuple[str, ...] = ()
 
 
-def _rusticl(tools: Tools, folder: Path, log: Path) -> _How:
+def _rusticl(tools: Tools, folder: Path) -> list[_How]:
     """A folder of ICD files with this one alone, so that nothing else sees it and it sees nothing else."""
     (folder / "rusticl.icd").write_text(f"{tools.rusticl}\n")
     # The forms of GPUs: over one kernel of explicit vectors, which those of CPUs are, Mesa's compiler takes minutes.
     facts = ("--facts", "gpu", "tiny")
-    return _How(told=facts, env=(("OCL_ICD_VENDORS", str(folder)), ("RUSTICL_ENABLE", "llvmpipe")))
+    return [
+        _How(told=facts, env=(("OCL_ICD_VENDORS", str(folder)), ("RUSTICL_ENABLE", "llvmpipe")))
+    ]
 
 
-def _oclgrind(tools: Tools, folder: Path, log: Path) -> _How:
-    # With several threads of its own it reports as never written what another one has, and crashes; it does not know
-    # all instructions that its compiler's optimizer makes; and of some vectors it cannot tell what was written.
-    options = (
-        "--data-races",
-        "--uninitialized",
-        "--num-threads",
-        "1",
-        "--build-options",
-        "-cl-opt-disable",
-    )
-    before = (str(tools.oclgrind), *options, "--log", str(log))
-    return _How(before, ("--log", str(log)), crashes=("--uninitialized",))
+def _oclgrind(tools: Tools, folder: Path) -> list[_How]:
+    """Once for GPUs and once for CPUs, in whose vectors it loses track of what was written: NaN stands there instead."""
+    log = ("--log", str(folder / "log"))
+    # With several threads of its own it reports as never written what another one has, and crashes; and it does not
+    # know all instructions that its compiler's optimizer makes.
+    options = ("--data-races", "--num-threads", "1", "--build-options", "-cl-opt-disable", *log)
+    before, written = (str(tools.oclgrind), *options), "--uninitialized"
+    return [
+        _How((*before, written), ("--facts", "gpu", "tiny", *log), crashes=(written,)),
+        _How(before, ("--facts", "cpu", "--fill", *log)),
+    ]
 
 
-IMPLEMENTATIONS: dict[str, Callable[[Tools, Path, Path], _How]] = {
+IMPLEMENTATIONS: dict[str, Callable[[Tools, Path], list[_How]]] = {
     "rusticl": _rusticl, "Oclgrind": _oclgrind,
 }  # fmt: skip
 
@@ -111,10 +111,14 @@ def run(name: str, tools: Tools, jobs: int, close: bool, only: Sequence[str] | N
     with tempfile.TemporaryDirectory(prefix="clnn-matrix-") as text, ThreadPoolExecutor(jobs) as pool:  # fmt: skip
 
         def one(n: int) -> tuple[list[dict[str, Any]], list[str], list[str]]:
-            folder = Path(text, str(n))
+            folder, found = Path(text, str(n)), ([], [], [])
             folder.mkdir()
-            how = IMPLEMENTATIONS[name](tools, folder, folder / "log")
-            return _share(how, folder, [*told, "--share", f"{n}/{jobs}"])
+            for how in IMPLEMENTATIONS[name](tools, folder):
+                for all_, new in zip(
+                    found, _share(how, folder, [*told, "--share", f"{n}/{jobs}"]), strict=True
+                ):
+                    all_ += new
+            return found
 
         for lines, weaker, wrong in pool.map(one, range(jobs)):
             ran.weaker += weaker
@@ -134,6 +138,7 @@ def _share(
 ) -> tuple[list[dict[str, Any]], list[str], list[str]]:
     """(what a process and those that follow its crashes say, calls that were checked for less, what is wrong)."""
     out, said, log = folder / "out.jsonl", folder / "said", folder / "log"
+    out.unlink(missing_ok=True)
     weaker: list[str] = []
     wrong: list[str] = []
 
