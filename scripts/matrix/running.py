@@ -63,7 +63,7 @@ def _rusticl(tools: Tools, folder: Path) -> list[_How]:
 
 
 def _oclgrind(tools: Tools, folder: Path) -> list[_How]:
-    """Once for GPUs, once for CPUs: in their vectors it loses track of what was written, and memory holds NaN instead."""
+    """Once for GPUs, once for CPUs: in vectors it loses track of what was written, so there memory holds NaN."""
     log = ("--log", str(folder / "log"))
     # With several threads of its own it reports as never written what another one has, and crashes; and it does not
     # know all instructions that its compiler's optimizer makes.
