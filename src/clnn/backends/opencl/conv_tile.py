@@ -23,7 +23,9 @@ def applies(p: Problem, info: DeviceInfo) -> bool:
 
 def tunables(p: Problem, info: DeviceInfo) -> list[dict[str, int]]:
     """Tiles that fit the device, each with several numbers of slices."""
-    return [{**at, "slices": n} for at in gemm_tile.tiles(info, p.kind, windows=True) for n in _SLICES]
+    return [
+        {**at, "slices": n} for at in gemm_tile.tiles(info, p.kind, windows=True) for n in _SLICES
+    ]
 
 
 def conv2d(rt: Runtime, p: Problem, x: Buffer, w: Buffer, end: Epilogue, y: Buffer) -> None:
