@@ -72,10 +72,11 @@ def main() -> None:
             print(json.dumps({"begun": label, "number": number}), file=out)
             start = time.perf_counter()
             error = _error(job, devices)
+            said, disproved = _judged(_reports(args.log), job, devices, args.log)
             new = _kernels(devices) - known
             known |= new
             print(json.dumps({
-                "call": label, "error": error, "reports": _reports(args.log), "kernels": sorted(new),
+                "call": label, "error": error, "reports": said, "disproved": disproved, "kernels": sorted(new),
                 "seconds": round(time.perf_counter() - start, 2),
             }), file=out)  # fmt: skip
         print(json.dumps({"ended": len(mine)}), file=out)
@@ -151,6 +152,27 @@ def _reports(log: Path | None) -> str:
         text = file.read()
         _read.upto = file.tell()
     return text.strip()
+
+
+_UNWRITTEN = ("Uninitialized value", "Controlflow depends on uninitialized value")
+
+
+def _judged(text: str, job: Any, devices: dict[str, Device], log: Path | None) -> tuple[str, int]:
+    """Reports that stand, and how many do not: Oclgrind loses track of values that were written.
+
+    What it calls unwritten is not, where the call is right with NaN in all fresh memory.
+    """
+    reports = re.split(r"\n(?=\S)", text) if text else []
+    stand = [r for r in reports if not r.startswith(_UNWRITTEN)]
+    if len(stand) == len(reports):
+        return text, 0
+    for device in devices.values():
+        device.backend.rt.poison = True
+    error = _error(job, devices)
+    for device in devices.values():
+        device.backend.rt.poison = False
+    _reports(log)  # of the second call
+    return (text, 0) if error else ("\n".join(stand), len(reports) - len(stand))
 
 
 def _kernels(devices: dict[str, Device]) -> set[tuple[str, str, str]]:
