@@ -9,7 +9,7 @@ import pytest
 
 import clnn
 from clnn.backends.opencl import gemm_tile
-from clnn.dtypes import float32
+from clnn.dtypes import float16, float32
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
@@ -166,6 +166,8 @@ def test_convolutions_take_smaller_tiles_where_registers_are_few(target):
     most = 32 if info.vendor == "Intel" else 64
     assert max(at["RM"] * at["RN"] for at in images) == most
     assert images == products or most == 32
+    halves = gemm_tile.tiles(info, float16, windows=True)
+    assert max(at["RM"] * at["RN"] for at in halves) == (16 if most == 32 else 64)
 
 
 def test_a_problem_that_fails_is_reported():
