@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import clnn
+from clnn.backends.opencl import gemm_tile
+from clnn.dtypes import float16, float32
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
@@ -154,6 +156,18 @@ def test_what_is_asked_for_follows_from_the_target(target):
     }
     assert max(groups) <= TARGETS[target].facts["max_group"]
     assert ("cl_khr_fp64" in tile.source) == TARGETS[target].facts["fp64"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_convolutions_take_smaller_tiles_where_registers_are_few(target):
+    info = TARGETS[target].info()
+    images, products = (gemm_tile.tiles(info, float32, windows=w) for w in (True, False))
+    assert max(at["RM"] * at["RN"] for at in products) == 64
+    most = 32 if info.vendor == "Intel" else 64
+    assert max(at["RM"] * at["RN"] for at in images) == most
+    assert images == products or most == 32
+    halves = gemm_tile.tiles(info, float16, windows=True)
+    assert max(at["RM"] * at["RN"] for at in halves) == (16 if most == 32 else 64)
 
 
 def test_a_problem_that_fails_is_reported():

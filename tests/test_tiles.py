@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import clnn
-from clnn.backends.opencl import gemm_tile
-from harness import Key, check_against_reference, compare, run_clnn, run_reference
+from clnn.backends.opencl import gemm_tile, winograd_simd
+from harness import Key, check_against_reference, check_algorithm, compare, run_clnn, run_reference
 from pretend import pretend
 from samples import T, sample
 
@@ -66,3 +66,13 @@ def test_slices_are_added_in_their_order(opencl_device):
         with clnn.algorithm("matmul", name):
             first = (a @ b).numpy()
             assert all(np.array_equal(first, (a @ b).numpy()) for _ in range(3))
+
+
+def test_winograd_in_vectors_of_two(opencl_device, monkeypatch):
+    """As float64 is on CPUs of four lanes."""
+    monkeypatch.setattr(winograd_simd, "lanes", lambda info, kind: 2)
+    product = sample(
+        "conv2d", T(1, 17, 5, 6, dtype="float64"), T(18, 17, 3, 3, dtype="float64"), padding=1
+    )
+    for name in ("winograd_4x4", "winograd_2x2"):
+        assert check_algorithm(dataclasses.replace(product, family="conv"), opencl_device, name)

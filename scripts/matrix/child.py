@@ -54,7 +54,9 @@ class _Exact(NamedTuple):
 def main() -> None:
     args = _parse()
     (real,) = [d for d in clnn.devices() if d.info is not None]
-    devices = {name: _device(real, name, exact=args.log is not None) for name in args.facts}
+    devices = {
+        name: _device(real, name, exact=args.log is not None, fill=args.fill) for name in args.facts
+    }
     calls = _chosen(real, args)
     jobs: list[tuple[str, Any]] = [(str(c), c) for c in calls]
     if not args.only:
@@ -70,10 +72,11 @@ def main() -> None:
             print(json.dumps({"begun": label, "number": number}), file=out)
             start = time.perf_counter()
             error = _error(job, devices)
+            said, disproved = _judged(_reports(args.log), job, devices, args.log)
             new = _kernels(devices) - known
             known |= new
             print(json.dumps({
-                "call": label, "error": error, "reports": _reports(args.log), "kernels": sorted(new),
+                "call": label, "error": error, "reports": said, "disproved": disproved, "kernels": sorted(new),
                 "seconds": round(time.perf_counter() - start, 2),
             }), file=out)  # fmt: skip
         print(json.dumps({"ended": len(mine)}), file=out)
@@ -82,7 +85,7 @@ def main() -> None:
 def _chosen(real: Device, args: argparse.Namespace) -> list[Call]:
     """The calls, which the first process of several writes down for the others."""
     samples = gather("SAMPLES")
-    kept = args.out.with_name(f"calls {args.share.replace('/', ' ')}.json")
+    kept = args.out.with_name(f"calls {' '.join(args.facts)}.json")
     if kept.exists():
         return [Call(facts, samples[at], by) for facts, at, by in json.loads(kept.read_text())]
     calls = chosen(real.info, args.facts, args.close, args.only or ())
@@ -95,6 +98,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--facts", nargs="+", choices=FACTS, default=list(FACTS))
+    parser.add_argument("--fill", action="store_true", help="fresh memory holds NaN")
     parser.add_argument("--close", action="store_true")
     parser.add_argument("--share", default="0/1")
     parser.add_argument("--skip", type=int, default=0)
@@ -104,15 +108,15 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _device(real: Device, facts: str, exact: bool) -> Device:
+def _device(real: Device, facts: str, exact: bool, fill: bool) -> Device:
     device = object.__new__(Device)
     device.name, device.type, device.index = f"{real.name} as {facts}", real.type, real.index
     device.info = dataclasses.replace(real.info, **FACTS[facts])
     device._key = (real._key, facts)
     device.backend = OpenCL(device.info)
     rt = device.backend.rt
-    rt.poison = not exact
-    if exact:  # Oclgrind knows itself what was never written, unless it is filled or used twice
+    rt.poison = fill or not exact
+    if exact:  # Oclgrind knows itself what was never written, unless it is used twice
         rt.pool = _Exact(rt.context)
         rt._store.folder = None
     return device
@@ -148,6 +152,27 @@ def _reports(log: Path | None) -> str:
         text = file.read()
         _read.upto = file.tell()
     return text.strip()
+
+
+_UNWRITTEN = ("Uninitialized value", "Controlflow depends on uninitialized value")
+
+
+def _judged(text: str, job: Any, devices: dict[str, Device], log: Path | None) -> tuple[str, int]:
+    """Reports that stand, and how many do not: Oclgrind loses track of values that were written.
+
+    What it calls unwritten is not, where the call is right with NaN in all fresh memory.
+    """
+    reports = re.split(r"\n(?=\S)", text) if text else []
+    stand = [r for r in reports if not r.startswith(_UNWRITTEN)]
+    if len(stand) == len(reports):
+        return text, 0
+    for device in devices.values():
+        device.backend.rt.poison = True
+    error = _error(job, devices)
+    for device in devices.values():
+        device.backend.rt.poison = False
+    _reports(log)  # of the second call
+    return (text, 0) if error else ("\n".join(stand), len(reports) - len(stand))
 
 
 def _kernels(devices: dict[str, Device]) -> set[tuple[str, str, str]]:

@@ -115,8 +115,11 @@ def _fitting(
         registers = rm * rn <= (32 if kind is float64 else 64)
         if intel and kind is float64:
             registers = rm * rn * tk <= 128  # as few as half of what others have for a work-item
-        elif intel and windows:  # whose addresses take registers too, two for an element on its way
-            registers = rm * rn <= 32 and (tm + tn) * tk <= 8 * items
+        elif (
+            intel and windows
+        ):  # whose addresses take registers too, and halves on their way to floats
+            most = 16 if kind.itemsize == 2 else 32
+            registers = rm * rn <= most and (tm + tn) * tk <= 8 * items
         if (
             registers
             and nbytes <= info.local_mem
