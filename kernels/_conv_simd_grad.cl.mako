@@ -1,8 +1,9 @@
 /* conv_simd_grad — the weight gradient of convolutions for CPUs: panels of g turned in cache, x broadcast in place.
  *
- * Computes  weight_grad  rows are channels and taps, lanes output channels, k the pixels of all images
+ * Computes  weight_grad  rows are channels and taps, lanes output channels, k the pixels of all images; or, where
+ *                        there are no taps and fewer channels, lanes are those, and g and x trade places
  *           reduce  dw from the slices, added in their order, where they are several
- * Layout    x is acc, with whatever border the taps reach; partial is (slice, group, O/NR, row, NR)
+ * Layout    x is acc, with whatever border the taps reach; dw has its lanes dl apart and its rows dm; partial is (slice, group, O/NR, row, NR)
  * Defines   dtype
  * Tunables  V, MR, NV (see _gemm_simd)   SPACE (elements of local memory); span, wide, depth (rows, panels and pixels
  *           of an item) and chunk (pixels multiplied at a time) are arguments
@@ -42,15 +43,22 @@ ${transpose()}
 }
 
 /* dw[lane, m] of a panel, for the rows m .. last: the slices in their order, `step` apart. */
-static void add(__global const acc *partial, const size_t step, const int slices, __global real *dw, const int rows,
-                const int first, const int last, const int O)
+static void add(__global const acc *partial, const size_t step, const int slices, __global real *dw, const index_t dl,
+                const index_t dm, const int first, const int last, const int O)
 {
     for (int j = 0; j < ${NV}; ++j) {
         const int lanes = O - j * ${V};
         __global const acc *from = partial + j * ${V};
-        __global real *to = dw + (size_t)j * ${V} * rows;
+        __global real *to = dw + j * ${V} * dl;
         int m = first;
-        if (lanes >= ${V})
+        if (lanes >= ${V} && dl == 1)
+            for (; m < last; ++m) {
+                vec sum = (vec)(0);
+                for (int s = 0; s < slices; ++s)
+                    sum += vload${V}(0, from + s * step + (size_t)m * ${NR});
+                storev_${dtype}(to, m * dm, sum);
+            }
+        else if (lanes >= ${V})
             for (; m + ${V} <= last; m += ${V}) {
 % for l in range(V):
                 vec r${V}_${l} = (vec)(0);
@@ -62,7 +70,7 @@ static void add(__global const acc *partial, const size_t step, const int slices
                 }
 ${transpose()}
 % for l in range(V):
-                storev_${dtype}(to, (size_t)${l} * rows + m, r1_${l});
+                storev_${dtype}(to, ${l} * dl + m, r1_${l});
 % endfor
             }
         for (; m < last; ++m)
@@ -70,7 +78,7 @@ ${transpose()}
                 acc sum = 0;
                 for (int s = 0; s < slices; ++s)
                     sum += from[s * step + (size_t)m * ${NR} + l];
-                STORE(to, (size_t)l * rows + m, sum);
+                STORE(to, l * dl + m * dm, sum);
             }
     }
 }
@@ -80,7 +88,8 @@ ${kernel()}weight_grad(__global const acc *restrict x, __global const real *rest
                  __global real *restrict dw, const int rows, const index_t K, const int O, const int R, const int S,
                  const int groups, const int panels, const int P, const int Q, const index_t xn, const index_t xg,
                  const index_t xc, const index_t xp, const index_t xq, const index_t xr, const index_t xs,
-                 const index_t x0, const int span, const int wide, const index_t depth, const int chunk)
+                 const index_t x0, const index_t dl, const index_t dm, const int span, const int wide,
+                 const index_t depth, const int chunk)
 {
     __local acc panel[${SPACE}];
     __local index_t where[${SPACE // NR}];
@@ -91,6 +100,8 @@ ${kernel()}weight_grad(__global const acc *restrict x, __global const real *rest
     x += (size_t)group * xg + x0;
     g += ((size_t)group * O + column * ${NR}) * pixels;
     partial += ((get_global_id(2) * groups + group) * panels + column) * rows * ${NR};
+    dw += (size_t)group * O * rows + column * ${NR} * dl;
+    const int direct = dl == 1 && get_global_size(2) == 1; /* sums of whole vectors go where they belong */
     for (index_t k0 = begin; k0 < stop; k0 += chunk) {
         const int kc = min((index_t)chunk, stop - k0);
         for (int k = 0; k < kc;) {
@@ -141,6 +152,17 @@ ${kernel()}weight_grad(__global const acc *restrict x, __global const real *rest
                     }
 % endfor
                 }
+                if (direct && k0 + kc == stop && O - (column + t) * ${NR} >= ${NR}) {
+                    __global real *to = dw + (size_t)m * dm + t * ${NR};
+% for i in range(MR):
+                    if (m + ${i} < last) {
+%   for j in range(NV):
+                        storev_${dtype}(to, ${i} * dm + ${j * V}, c${i}_${j});
+%   endfor
+                    }
+% endfor
+                    continue;
+                }
 % for i in range(MR):
                 if (m + ${i} < last) {
 %   for j in range(NV):
@@ -153,17 +175,17 @@ ${kernel()}weight_grad(__global const acc *restrict x, __global const real *rest
     }
     if (get_global_size(2) == 1) /* while they are in cache */
         for (int t = 0; t < count; ++t)
-            add(partial + (size_t)t * rows * ${NR}, 0, 1, dw + ((size_t)group * O + (column + t) * ${NR}) * rows, rows,
-                first, last, O - (column + t) * ${NR});
+            if (!direct || O - (column + t) * ${NR} < ${NR})
+                add(partial + (size_t)t * rows * ${NR}, 0, 1, dw + t * ${NR} * dl, dl, dm, first, last, O - (column + t) * ${NR});
 }
 
-${kernel()}reduce(__global const acc *restrict partial, __global real *restrict dw, const int rows, const int O, const int slices,
-            const int span)
+${kernel()}reduce(__global const acc *restrict partial, __global real *restrict dw, const int rows, const int O,
+            const index_t dl, const index_t dm, const int slices, const int span)
 {
     const size_t panels = get_global_size(0), panel = get_global_id(0), group = get_global_id(1);
     const int first = get_global_id(2) * span;
     add(partial + (group * panels + panel) * rows * ${NR}, panels * get_global_size(1) * rows * ${NR}, slices,
-        dw + (group * O + panel * ${NR}) * rows, rows, first, min(rows, first + span), O - panel * ${NR});
+        dw + group * O * rows + panel * ${NR} * dl, dl, dm, first, min(rows, first + span), O - panel * ${NR});
 }
 
 ## Vectors r<V>_0.., the rows of a square, to r1_0.., its columns.

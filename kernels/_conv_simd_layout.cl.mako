@@ -11,7 +11,10 @@
  * Source    textbook; Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016
  */
 <%namespace name="lanes" file="_lanes.cl.mako"/>\
-<%  base = "double" if dtype == "f64" else "float" %>\
+<%
+    base = "double" if dtype == "f64" else "float"
+    kind = {"f64": "double", "f32": "float"}.get(dtype, "ushort")
+%>\
 typedef ${base}${V} vec;
 ${lanes.io(dtype, base, V)}
 <%def name="kernel()">
@@ -127,17 +130,14 @@ ${kernel()}merge(__global const real *restrict x, __global real *restrict y, con
             const size_t next = (size_t)C * P * Q;
             int w = 0;
             if (SW == 2)
-                for (; w + ${2 * V} <= W; w += ${2 * V}) {
-                    const vec even = loadv_${dtype}(from, w / 2), odd = loadv_${dtype}(from + next, w / 2);
-                    vec both;
-                    both.even = even.lo;
-                    both.odd = odd.lo;
-                    storev_${dtype}(to, w, both);
-                    both.even = even.hi;
-                    both.odd = odd.hi;
-                    storev_${dtype}(to, w + ${V}, both);
+                for (; w + 16 <= W; w += 16) {
+                    ${kind}16 both;
+                    both.even = vload8(0, from + w / 2);
+                    both.odd = vload8(0, from + next + w / 2);
+                    vstore16(both, 0, to + w);
                 }
-            for (; w < W; ++w)
-                to[w] = from[w % SW * next + w / SW];
+            for (int j = 0; j < SW; ++j)
+                for (int at = w + j, q = w / SW; at < W; at += SW, ++q)
+                    to[at] = from[j * next + q];
         }
 }

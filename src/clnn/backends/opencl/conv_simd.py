@@ -18,7 +18,6 @@ from .correlation import (
     meeting,
     phases,
     runs,
-    slices_of,
 )
 from .discovery import DeviceInfo
 from .gemm import NO_EPILOGUE, Epilogue, ceil_div, lanes, micro, micros, simd_fits
@@ -27,9 +26,12 @@ from .runtime import Buffer, Runtime
 _SPACE = 2**17  # bytes of local memory for panels: they stay in a core's second-level cache
 _PANELS = 16  # of them, at most
 _KC = 512  # pixels of the output gradient multiplied at a time
-# What work-items cost, in cycles and in what a block costs a panel: a launch, to lay a panel out, to read a block
-# again, and how much of a work-item processors wait for each other.
-_LAUNCH, _LAID_OUT, _READ, _UNEVEN = 5000, 1.0, 0.1, 0.15
+# What work-items cost: cycles of a launch, and to lay a vector out, by whether pixels of several rows meet in it; to
+# read a block again, as a part of multiplying it; and how much of a work-item processors wait for each other.
+_LAUNCH, _LAYING, _READ, _UNEVEN = 5000, (8, 16), 0.1, 0.15
+# The weight gradient's: to turn a vector, to read a tile of x, to keep a vector's sum for later, to add a slice's.
+_TURNING, _STREAMING, _KEEPING, _ADDING = 12, 5, 8, 20
+_SLICE = 256  # pixels a slice of the weight gradient sums at least
 _ONE = (1, 1, 1)
 
 
@@ -101,28 +103,73 @@ def _merged(rt: Runtime, p: Problem, g: Buffer, w: Buffer, end: Epilogue, dx: Bu
 
 def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw: Buffer) -> None:
     """dw from g, in slices of the pixels that are then added."""
-    out, pixels, rows = p.O // p.groups, p.N * p.P * p.Q, dw.size // p.O
-    shape = rt.tuned("conv2d_weight_grad", "simd", p, micro(rt.info, p.kind, out, rows))
-    mr, columns, kind = shape["MR"], shape["NV"] * shape["V"], accumulator(p.kind)
+    out, pixels, rows, kind = p.O // p.groups, p.N * p.P * p.Q, dw.size // p.O, accumulator(p.kind)
     read, src = _reading(rt, p, x)
-    xn, xg, xc, xp, xq, xr, xs, x0 = forward(read, src).x_steps
-    panels, workers, space = ceil_div(out, columns), 4 * rt.info.compute_units, _space(rt, p)
-    # panels beside each other, for the windows of x come from afar
-    wide = ceil_div(panels, ceil_div(panels, max(1, min(4, space // (256 * columns)))))
-    across = ceil_div(panels, wide) * p.groups
-    slices, depth = slices_of(workers, across, pixels)
-    spans = min(ceil_div(rows, 4 * mr), ceil_div(workers, across * max(1, slices)))
-    span = ceil_div(ceil_div(rows, spans), mr) * mr
-    partial = rt.empty(Spec((slices, p.groups, panels, rows, columns), kind))
+    steps, dl, dm = forward(read, src).x_steps, rows, 1
+    turned = g
+    if p.kernel == (1, 1) and p.kind == kind and src.plane == p.P * p.Q and rows < out:
+        # lanes are turned on the fly, rows are not
+        area = p.P * p.Q
+        src, turned, steps = (
+            Source(g, area, p.Q),
+            src.mem,
+            (p.O * area, out * area, area, p.Q, 1, 0, 0, 0),
+        )
+        out, rows, dl, dm = rows, out, 1, rows
+    shape = rt.tuned("conv2d_weight_grad", "simd", p, micro(rt.info, p.kind, out, rows))
+    mr, columns, units = shape["MR"], shape["NV"] * shape["V"], rt.info.compute_units
+    panels, space = ceil_div(out, columns), _space(rt, p)
+    at = _grad_shares(
+        panels, ceil_div(rows, mr), p.groups, units, pixels, mr, shape["NV"], space // columns
+    )
+    span, depth = at.tiles * mr, max(1, ceil_div(pixels, at.slices))
+    partial = rt.empty(Spec((at.slices, p.groups, panels, rows, columns), kind))
     defines = p.defines(engine="simd_grad", SPACE=space, **shape)
-    rt.launch("conv", "weight_grad", (ceil_div(rows, span), across, slices), src.mem, g, partial, dw, rows, pixels, out,
-              *p.kernel, p.groups, panels, p.P, p.Q, xn, xg, xc, xp, xq, xr, xs, x0, span, wide, depth,
-              min(_KC, space // (wide * columns)), group=_ONE, **defines)  # fmt: skip
-    if slices != 1:
-        parts, v = ceil_div(workers, panels * p.groups), shape["V"]
+    passes = ceil_div(depth, min(_KC, space // (at.wide * columns)))
+    chunk = ceil_div(depth, passes)
+    grid = (ceil_div(rows, span), ceil_div(panels, at.wide) * p.groups, at.slices)
+    rt.launch("conv", "weight_grad", grid, src.mem, turned, partial, dw, rows, pixels, out, *p.kernel, p.groups, panels,
+              p.P, p.Q, *steps, dl, dm, span, at.wide, depth, chunk, group=_ONE, **defines)  # fmt: skip
+    if at.slices != 1:
+        parts, v = ceil_div(4 * units, panels * p.groups), shape["V"]
         span = ceil_div(ceil_div(rows, parts), v) * v
-        rt.launch("conv", "reduce", (panels, p.groups, ceil_div(rows, span)), partial, dw, rows, out, slices, span,
-                  group=_ONE, **defines)  # fmt: skip
+        rt.launch("conv", "reduce", (panels, p.groups, ceil_div(rows, span)), partial, dw, rows, out, dl, dm, at.slices,
+                  span, group=_ONE, **defines)  # fmt: skip
+
+
+class _GradShares(NamedTuple):
+    """Panels beside each other and tiles of rows of a work-item, and slices of the pixels."""
+
+    wide: int
+    tiles: int
+    slices: int
+
+
+@cache
+def _grad_shares(
+    panels: int, tiles: int, groups: int, units: int, pixels: int, mr: int, nv: int, space: int
+) -> _GradShares:
+    """The least time by a model like that of _shares; `space` pixels of a panel fit."""
+
+    def cost(at: _GradShares) -> float:
+        depth = ceil_div(pixels, at.slices)
+        kept = ceil_div(depth, min(_KC, space // at.wide)) * at.tiles * at.wide * mr * nv * _KEEPING
+        item = kept + depth * (at.wide * nv * (_TURNING + at.tiles * mr) + at.tiles * _STREAMING)
+        adding = panels * tiles * mr * nv * groups * at.slices * _ADDING if at.slices > 1 else 0
+        items = ceil_div(panels, at.wide) * ceil_div(tiles, at.tiles) * at.slices * groups
+        return (ceil_div(items, units) + _UNEVEN) * (_LAUNCH + item) + adding / units
+
+    items = max(1, 8 * units)
+    found = []
+    for wide in range(1, min(panels, 4, space) + 1):
+        across = ceil_div(panels, wide) * groups
+        for spans in range(1, max(1, min(tiles, items // across)) + 1):
+            for slices in range(1, max(1, min(pixels // _SLICE, items // (across * spans))) + 1):
+                depth = max(1, ceil_div(pixels, slices))
+                found.append(
+                    _GradShares(wide, ceil_div(tiles, spans), max(1, ceil_div(pixels, depth)))
+                )
+    return min(found, key=cost)
 
 
 def _skips(p: Problem) -> bool:
@@ -196,15 +243,18 @@ class _Shares(NamedTuple):
 
 
 @cache
-def _shares(panels: int, blocks: int, groups: int, units: int, wide: int, cycles: int) -> _Shares:
+def _shares(
+    panels: int, blocks: int, groups: int, units: int, wide: int, cycles: float, laying: float
+) -> _Shares:
     """The least time by a model: all processors should end together, having read and laid out little twice.
 
-    `cycles` is what a block costs a panel; blocks are read again after every `wide` panels.
+    `cycles` is what a block costs a panel, `laying` what laying that out does; blocks are read again after every
+    `wide` panels.
     """
 
     def cost(at: _Shares) -> float:
         read = ceil_div(at.panels, wide) * at.blocks * _READ
-        item = _LAUNCH + cycles * (at.panels * (at.blocks + _LAID_OUT) + read)
+        item = _LAUNCH + cycles * (at.blocks * at.panels + read) + laying * at.panels
         return (ceil_div(at.spans * at.splits * groups, units) + _UNEVEN) * item
 
     def share(spans: int, splits: int) -> _Shares:
@@ -236,8 +286,11 @@ def _product(
         height, width, xp = 1, height * width, height * xp
     chunk = ceil_div(k, ceil_div(k, space // columns))
     wide = max(1, min(_PANELS, space // columns // chunk))
-    each, rows, spans, splits = _shares(ceil_div(m, columns), blocks, p.groups, rt.info.compute_units, wide,
-                                        k * mr * shape["NV"])  # fmt: skip
+    taken = sum(b - a for runs in met for a, b in runs) / (r * s * len(met)) if met else 1.0
+    each, rows, spans, splits = _shares(
+        ceil_div(m, columns), blocks, p.groups, rt.info.compute_units, wide,
+        taken * k * mr * shape["NV"], k * shape["NV"] * _LAYING[height > 1],
+    )  # fmt: skip
     waiting = spans * splits * p.groups if k > chunk else 0
     partial = rt.empty(Spec((waiting, rows, mr, columns), accumulator(p.kind)))
     defines = p.defines(engine="simd", STEP=xq if xq < 3 else 0, SPACE=space, PANELS=_PANELS, PHASES=met,

@@ -12,8 +12,6 @@ from .gemm import ceil_div
 from .runtime import WIDE, Buffer
 from .tuning import bucket
 
-_SLICE = 512  # pixels a slice of the weight gradient sums at least
-
 
 class Problem(NamedTuple):
     """One convolution y = conv2d(x, w), whichever of its three products is wanted."""
@@ -135,13 +133,6 @@ def problem(x: Shape, w: Shape, y: Shape, kind: DType, stride: Shape, padding: A
     return Problem(
         n, c, h, wd, o, p, q, tuple(kernel), stride, before, dilation, groups, kind, wide
     )
-
-
-def slices_of(workers: int, products: int, pixels: int) -> tuple[int, int]:
-    """How many slices to sum the weight gradient in, and the pixels of each."""
-    slices = max(1, min(ceil_div(workers, products), pixels // _SLICE))
-    depth = max(1, ceil_div(pixels, slices))
-    return ceil_div(pixels, depth), depth
 
 
 def border(p: Problem) -> Window:
