@@ -26,6 +26,7 @@ from .runtime import Buffer, Runtime
 _SPACE = 2**17  # bytes of local memory for panels: they stay in a core's second-level cache
 _PANELS = 16  # of them, at most
 _KC = 512  # pixels of the output gradient multiplied at a time
+_WIDE = 4  # panels of it, at most
 # What work-items cost: cycles of a launch, and to lay a vector out, by whether pixels of several rows meet in it; to
 # read a block again, as a part of multiplying it; and how much of a work-item processors wait for each other.
 _LAUNCH, _LAYING, _READ, _UNEVEN = 5000, (8, 16), 0.1, 0.15
@@ -123,17 +124,18 @@ def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw
         panels, ceil_div(rows, mr), p.groups, units, pixels, mr, shape["NV"], space // columns
     )
     span, depth = at.tiles * mr, max(1, ceil_div(pixels, at.slices))
-    partial = rt.empty(Spec((at.slices, p.groups, panels, rows, columns), kind))
+    slices = ceil_div(pixels, depth)  # none, if there are no pixels
+    partial = rt.empty(Spec((slices, p.groups, panels, rows, columns), kind))
     defines = p.defines(engine="simd_grad", SPACE=space, **shape)
     passes = ceil_div(depth, min(_KC, space // (at.wide * columns)))
     chunk = ceil_div(depth, passes)
-    grid = (ceil_div(rows, span), ceil_div(panels, at.wide) * p.groups, at.slices)
+    grid = (ceil_div(rows, span), ceil_div(panels, at.wide) * p.groups, slices)
     rt.launch("conv", "weight_grad", grid, src.mem, turned, partial, dw, rows, pixels, out, *p.kernel, p.groups, panels,
               p.P, p.Q, *steps, dl, dm, span, at.wide, depth, chunk, group=_ONE, **defines)  # fmt: skip
-    if at.slices != 1:
+    if slices != 1:
         parts, v = ceil_div(4 * units, panels * p.groups), shape["V"]
         span = ceil_div(ceil_div(rows, parts), v) * v
-        rt.launch("conv", "reduce", (panels, p.groups, ceil_div(rows, span)), partial, dw, rows, out, dl, dm, at.slices,
+        rt.launch("conv", "reduce", (panels, p.groups, ceil_div(rows, span)), partial, dw, rows, out, dl, dm, slices,
                   span, group=_ONE, **defines)  # fmt: skip
 
 
@@ -161,7 +163,7 @@ def _grad_shares(
 
     items = max(1, 8 * units)
     found = []
-    for wide in range(1, min(panels, 4, space) + 1):
+    for wide in range(1, min(panels, _WIDE, space) + 1):
         across = ceil_div(panels, wide) * groups
         for spans in range(1, max(1, min(tiles, items // across)) + 1):
             for slices in range(1, max(1, min(pixels // _SLICE, items // (across * spans))) + 1):
