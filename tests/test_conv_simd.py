@@ -1,4 +1,4 @@
-"""The convolution for CPUs where its panels end: deep sums, narrow rows, steps, and every width of a vector."""
+"""The convolution for CPUs where its panels end: deep sums, narrow rows, steps, phases, and every width of a vector."""
 
 import contextlib
 import dataclasses
@@ -25,11 +25,23 @@ SAMPLES = [
     sample("conv2d", T(2, 24, 12, 13), T(16, 12, 3, 3), groups=2, stride=3),
     sample("conv2d", T(1, 600, 8, 9), T(130, 600, 1, 1)),
     sample("conv_transpose2d", T(2, 16, 9, 33), T(16, 3, 4, 4), T(3), stride=2, padding=1),
+    # taps that are no neighbours, and phases that meet none
+    sample("conv_transpose2d", T(2, 16, 5, 7), T(16, 9, 3, 3), stride=2, dilation=3),
+    sample("conv2d", T(3, 20, 9, 11), T(24, 20, 2, 3), stride=(3, 2)),
+    sample("conv2d", T(2, 8, 13, 17), T(24, 8, 2, 2), stride=4, padding=1),
+    # an image ends within a vector, and a panel is filled by less than half
+    sample("fused_conv2d", T(5, 16, 5, 5), T(20, 16, 1, 1), T(20), activation="relu"),
+    sample("fused_conv2d", T(3, 16, 7, 7), T(20, 16, 1, 1), T(20), residual=T(3, 20, 7, 7)),
+    # fewer input than output channels: x is turned for the weight gradient instead of g
+    sample("conv2d", T(3, 24, 7, 7), T(130, 24, 1, 1)),
+    sample("conv2d", T(2, 24, 12, 13), T(80, 12, 1, 1), groups=2, stride=2),
+    sample("conv2d", T(2, 32, 30, 30), T(64, 32, 1, 1)),
 ]
 EVERY_WIDTH = [
     sample("fused_conv2d", T(2, 9, 7, 35), T(20, 9, 3, 3), T(20), **ENDED),
     sample("conv2d", T(2, 17, 9, 41), T(18, 17, 3, 3), stride=2, padding=1),
     sample("conv2d", T(2, 17, 9, 6, dtype=float64), T(18, 17, 3, 3, dtype=float64), padding=1),
+    sample("conv2d", T(2, 20, 9, 6, dtype=float64), T(70, 20, 1, 1, dtype=float64)),
     sample("conv2d", T(2, 9, 9, 41, dtype=float16), T(10, 9, 3, 3, dtype=float16), stride=2),
     sample("conv2d", T(2, 9, 6, 7, dtype=bfloat16), T(3, 9, 2, 2, dtype=bfloat16)),
 ]
