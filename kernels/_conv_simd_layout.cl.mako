@@ -2,7 +2,7 @@
  *
  * Computes  pad           x[., h0 + p*sh, w0 + q*sw], zero where there is none;  spread  the opposite
  *           pack_filters  filters, as a convolution has them or as the data gradient of stride 1 does
- *           pack_phases   those of all phases of a gradient's stride over one window, zero where a phase has no tap
+ *           pack_phases   those of all phases of a gradient's stride, over the window that they meet together
  *           merge   y[n, c, p*SH + i, q*SW + j] = phases[n, (i, j, c), p, q]
  * Layout    x planes of H x W; padded planes of HP x WP, acc; packed (group, rows/MR, k, MR), acc, zero beyond O
  * Defines   dtype
@@ -98,24 +98,32 @@ ${kernel()}pack_filters(__global const real *restrict w, __global acc *restrict 
             }
 }
 
-/* Blocks are (phase, c), phase (i, j) of SH x SW; k counts (r, s, o): what lies r, s from the window's first meets the
- * tap that i + h0 - SH*r is steps of its dilation from the first one, if there is such. w is (group, o, c, tap). */
-${kernel()}pack_phases(__global const real *restrict w, __global acc *restrict packed, const int C,
-                 const int depth, const int R, const int S, const int SH, const int SW, const int KH, const int KW,
-                 const int dh, const int dw, const int h0, const int w0)
+/* Filters by phase (i, j) of SH x SW, rows are channels c of a phase, k counts (r, s, o). Tap h meets what lies r from the
+ * window's first where i + h0 = h*dh + SH*r, and so just one phase; nothing reads the others. w is (group, o, c, tap). */
+${kernel()}pack_phases(__global const real *restrict w, __global acc *restrict packed, const int C, const int depth,
+                 const int R, const int S, const int SH, const int SW, const int KH, const int KW, const int dh,
+                 const int dw, const int h0, const int w0)
 {
-    const int block = get_global_id(0), group = get_global_id(1), each = (C + ${MR - 1}) / ${MR}, phase = block / each;
-    const size_t step = (size_t)C * KH * KW;
-    __global acc *to = packed + ((size_t)group * get_global_size(0) + block) * depth * R * S * ${MR};
-    w += group * depth * step;
-    for (int r = 0; r < R; ++r)
-        for (int s = 0; s < S; ++s, to += (size_t)depth * ${MR})
-            for (int l = 0; l < ${MR}; ++l) {
-                const int c = block % each * ${MR} + l, h = phase / SW + h0 - SH * r, v = phase % SW + w0 - SW * s;
-                const int met = c < C && h >= 0 && v >= 0 && h % dh == 0 && v % dw == 0 && h / dh < KH && v / dw < KW;
-                __global const real *from = w + (met ? (c * KH + h / dh) * KW + v / dw : 0);
-                for (int o = 0; o < depth; ++o)
-                    to[o * ${MR} + l] = met ? LOAD(from, o * step) : 0;
+    const int block = get_global_id(0), blocks = get_global_size(0), rows = min(${MR}, C - block * ${MR});
+    const size_t group = get_global_id(1), taps = KH * KW, step = C * taps;
+    packed += group * SH * SW * blocks * R * S * depth * ${MR};
+    w += group * depth * step + block * ${MR} * taps;
+    for (int first = 0; first < depth; first += 32) /* whose taps stay in cache */
+        for (int h = 0; h < KH; ++h)
+            for (int v = 0; v < KW; ++v) {
+                const int i = ((h * dh - h0) % SH + SH) % SH, j = ((v * dw - w0) % SW + SW) % SW;
+                const int r = (i + h0 - h * dh) / SH, s = (j + w0 - v * dw) / SW;
+                __global acc *to = packed + (((size_t)(i * SW + j) * blocks + block) * R * S + r * S + s) * depth * ${MR};
+                __global const real *from = w + h * KW + v;
+                for (int o = first; o < min(first + 32, depth); ++o) {
+                    if (rows == ${MR}) {
+% for l in range(MR):
+                        to[o * ${MR} + ${l}] = LOAD(from, o * step + ${l} * taps);
+% endfor
+                    } else
+                        for (int l = 0; l < ${MR}; ++l)
+                            to[o * ${MR} + l] = l < rows ? LOAD(from, o * step + l * taps) : 0;
+                }
             }
 }
 

@@ -222,7 +222,7 @@ def _filters(rt: Runtime, p: Problem, at: Product, w: Buffer, mr: int, each: _Ph
     (r, s), blocks = at.taps, ceil_div(at.out, mr) * len(each.met)
 
     def pack(rt: Runtime, out: Buffer) -> None:
-        layout, grid = _layout(rt, p, mr), (blocks, p.groups, 1)
+        layout, grid = _layout(rt, p, mr), (ceil_div(at.out, mr), p.groups, 1)
         if each.taps:
             rt.launch("conv", "pack_phases", grid, w, out, at.out, at.depth, r, s, *each.taps, group=_ONE,
                       **layout)  # fmt: skip
