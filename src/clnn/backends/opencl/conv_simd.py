@@ -109,14 +109,11 @@ def weight_grad(rt: Runtime, p: Problem, g: Buffer, x: Buffer, end: Epilogue, dw
     read, src = _reading(rt, p, x)
     steps, dl, dm = forward(read, src).x_steps, rows, 1
     turned = g
-    if p.kernel == (1, 1) and p.kind == kind and src.plane == p.P * p.Q and rows < out:
+    area = p.P * p.Q
+    if p.kernel == (1, 1) and p.kind == kind and src.plane == area and rows < out:
         # lanes are turned on the fly, rows are not
-        area = p.P * p.Q
-        src, turned, steps = (
-            Source(g, area, p.Q),
-            src.mem,
-            (p.O * area, out * area, area, p.Q, 1, 0, 0, 0),
-        )
+        src, turned = Source(g, area, p.Q), src.mem
+        steps = (p.O * area, out * area, area, p.Q, 1, 0, 0, 0)
         out, rows, dl, dm = rows, out, 1, rows
     shape = rt.tuned("conv2d_weight_grad", "simd", p, micro(rt.info, p.kind, out, rows))
     mr, columns, units = shape["MR"], shape["NV"] * shape["V"], rt.info.compute_units
@@ -277,19 +274,15 @@ def _product(
     shape = rt.tuned(op, "simd", p, {"V": lanes(rt.info, p.kind), "MR": mr, "NV": nv})
     mr, columns, space = shape["MR"], shape["NV"] * shape["V"], _space(rt, p)
     (r, s), (xn, xg, xc, xp, xq, xr, xs, x0) = at.taps, at.x_steps
-    met, rows_in_all = (each_phase.met if each_phase.taps else ()), at.out * len(each_phase.met)
-    k, m, blocks = (
-        max(1, at.depth * r * s),
-        p.N * at.P * at.Q,
-        ceil_div(at.out, mr) * len(each_phase.met),
-    )
+    met, times = each_phase.met if each_phase.taps else (), len(each_phase.met)
+    k, m, blocks = max(1, at.depth * r * s), p.N * at.P * at.Q, ceil_div(at.out, mr) * times
     inner, steps = ((s, at.depth), (xr, xs, xc)) if each_phase.taps else ((r, s), (xc, xr, xs))
     height, width = at.P, at.Q
     if xp == width * xq:  # an image is one row
         height, width, xp = 1, height * width, height * xp
     chunk = ceil_div(k, ceil_div(k, space // columns))
     wide = max(1, min(_PANELS, space // columns // chunk))
-    taken = sum(b - a for runs in met for a, b in runs) / (r * s * len(met)) if met else 1.0
+    taken = sum(b - a for of in met for a, b in of) / (r * s * times) if met else 1.0
     each, rows, spans, splits = _shares(
         ceil_div(m, columns), blocks, p.groups, rt.info.compute_units, wide,
         taken * k * mr * shape["NV"], k * shape["NV"] * _LAYING[height > 1],
@@ -299,7 +292,7 @@ def _product(
     defines = p.defines(engine="simd", STEP=xq if xq < 3 else 0, SPACE=space, PANELS=_PANELS, PHASES=met,
                         **end.defines, **shape)  # fmt: skip
     rt.launch("conv", "conv2d", (spans, splits, p.groups), src.mem, _filters(rt, p, at, w, mr, each_phase), partial,
-              *end.operands, y, m, at.depth * r * s, rows_in_all, *(max(1, n) for n in inner), height, width, xn,
+              *end.operands, y, m, at.depth * r * s, at.out * times, *(max(1, n) for n in inner), height, width, xn,
               xg, steps[0], xp, xq, *steps[1:], x0, each, rows, chunk, group=_ONE, **defines)  # fmt: skip
 
 
