@@ -104,7 +104,7 @@ def _contiguous_axis(view: View) -> int | None:
 
 def _transposes(view: View, info: DeviceInfo) -> bool:
     return _contiguous_axis(view) is not None and (
-        info.kind == "cpu" or (info.max_group >= 64 and info.max_items[1] >= 8)
+        info.kind == "cpu" or (info.shared_group >= 64 and info.max_items[1] >= 8)
     )
 
 
@@ -114,9 +114,10 @@ def _transpose(rt: Runtime, x: Buffer, y: Buffer, view: View) -> None:
     assert axis is not None
     sizes, src, dst = view
     batch = [k for k in range(len(sizes) - 1) if k != axis]
-    lanes, rows = (
-        (1, 1) if rt.info.kind == "cpu" else (32, 8) if rt.info.max_group >= 256 else (8, 8)
-    )
+    large = (
+        rt.info.max_group >= 256 and rt.info.local_mem >= 16384
+    )  # bytes; a tile takes half of that
+    lanes, rows = (1, 1) if rt.info.kind == "cpu" else (32, 8) if large else (8, 8)
     tile = 64 if lanes == 1 else lanes
     tiles = -(-sizes[-1] // tile) * -(-sizes[axis] // tile) * prod(sizes[k] for k in batch)
     grid = (tiles * lanes, rows)
