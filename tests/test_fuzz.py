@@ -61,7 +61,7 @@ def test_damaged_files_are_refused(reader, tmp_path, monkeypatch):
     if reader not in files.good():
         pytest.skip("this device keeps its compiled programs itself")
     body = lambda case: files.check_file(case, tmp_path)  # noqa: E731
-    assert examples(files.damaged(reader), body, 40, 3) is None
+    assert examples(files.damaged(reader), body, 8 if reader == "program" else 25, 3) is None
 
 
 @SETTINGS

@@ -10,7 +10,7 @@ from ..autograd import T, Variable, apply, no_grad
 from ..dtypes import DType, accumulator, float32
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
-from ..shapes import Shape, Spec
+from ..shapes import Shape, Spec, pair
 from .elementwise import add, cast, div, mul, pow, rsqrt, square
 from .movement import Ints, as_ints, narrow, operand, reshape
 from .pool import avg_pool2d
@@ -213,7 +213,7 @@ def local_response_norm(
     name = "local_response_norm"
     operand(name, input)
     check_floating(name, input.dtype)
-    (size,) = as_ints(name, (size,))
+    (size,) = pair(name, "size", size, 1)
     alpha, beta, k = real(name, "alpha", alpha), real(name, "beta", beta), real(name, "k", k)
     if input.ndim < 3 or size < 1:
         raise ShapeError(
