@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import T, Variable, apply
+from ..autograd import T, Variable, apply, python_number
 from ..dtypes import Number
 from ..errors import DTypeError, ShapeError
 from ..op import Op
@@ -75,6 +75,7 @@ def addmm(input: T, mat1: T, mat2: T, *, beta: Number = 1, alpha: Number = 1) ->
         )
     if beta == 1 and alpha == 1 and input.shape == out[1:] and input.dtype.is_floating_point:
         return apply(MATMUL, mat1, mat2, input, transpose_a=False, transpose_b=False)
+    alpha, beta = python_number("addmm", alpha), python_number("addmm", beta)
     y = _product(mat1, mat2)
     y = y if alpha == 1 else mul(y, alpha)
     return y if beta == 0 else add(y, input if beta == 1 else mul(input, beta))

@@ -94,7 +94,12 @@ def _recorded(x: Any) -> bool:
 
 def _window(name: str, rank: int, kernel: Ints, stride: Ints | None, padding: Ints,
             dilation: Ints = 1) -> dict[str, Shape]:  # fmt: skip
-    given = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    given: dict[str, Any] = {
+        "kernel_size": kernel,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+    }
     if stride is None or (isinstance(stride, Sequence) and not stride):
         given["stride"] = kernel
     return {key: pair(name, key, value, rank) for key, value in given.items()}
