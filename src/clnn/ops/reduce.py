@@ -337,6 +337,8 @@ def _moments(
     less = float(1 if unbiased is None else bool(unbiased))
     if correction is not None:
         less = real(name, "correction", correction)
+    if less != less:
+        raise SettingError(f"{name}: expected a number as correction, got nan")
     return apply(op, x, axes=_axes(name, x, dim), keepdim=bool(keepdim), correction=less)
 
 
