@@ -16,7 +16,7 @@ from fuzz import draw, files
 from fuzz.check import Case, Finding, cases, check
 from fuzz.draw import as_code
 from fuzz.spoil import spoil
-from fuzz.worker import examples
+from fuzz.worker import MOST_OF_FILE, bounded, examples
 from samples import T, sample
 
 STRATEGIES = draw.gather()
@@ -61,7 +61,8 @@ def test_damaged_files_are_refused(reader, tmp_path, monkeypatch):
     if reader not in files.good():
         pytest.skip("this device keeps its compiled programs itself")
     body = lambda case: files.check_file(case, tmp_path)  # noqa: E731
-    assert examples(files.damaged(reader), body, 40, 3) is None
+    with bounded(MOST_OF_FILE):
+        assert examples(files.damaged(reader), body, 8 if reader == "program" else 25, 3) is None
 
 
 @SETTINGS

@@ -84,9 +84,12 @@ def tensor(
     high: float | None = None, grad: bool = True, values: Sequence[Any] | None = None,
 ) -> T:  # fmt: skip
     """An operand: random numbers, in [low, high) if given, or for a small one numbers of a list."""
+    one_by_one = draw(
+        st.booleans()
+    )  # drawn in any case, so that a large operand can shrink to a small one
     size = prod(shape)
-    listed = 0 < size <= LISTED and (values is not None or low is None)
-    if not listed or (values is None and draw(st.booleans())):
+    listed = 0 < size <= LISTED and (values is not None or (low is None and one_by_one))
+    if not listed:
         if values is not None:
             low, high = min(values), max(values) + (dtype not in FLOATS)
         return T(*shape, dtype=dtype, low=low, high=high, grad=grad)

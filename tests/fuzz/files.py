@@ -237,6 +237,7 @@ def check_file(case: Damaged, folder: Path) -> None:
 
 
 _watching: list[list[str]] = []
+_folders: list[Path] = []
 _hooked: list[Any] = []
 
 
@@ -247,6 +248,7 @@ def watched(folder: Path) -> Iterator[list[str]]:
         sys.addaudithook(_audit)
         _hooked.append(True)
     seen: list[str] = []
+    _folders[:] = [folder, tuning_store.folder()]
     _watching.append(seen)
     try:
         yield seen
@@ -257,6 +259,8 @@ def watched(folder: Path) -> Iterator[list[str]]:
 def _audit(event: str, args: Any) -> None:
     if _watching and event in FORBIDDEN:
         with suppress(Exception):
-            if event in ("os.remove", "os.rename", "os.chmod") and "clnn" in str(args[0]):
-                return  # its own caches
+            if event in ("os.remove", "os.rename", "os.chmod") and any(
+                str(args[0]).startswith(str(f)) for f in _folders
+            ):
+                return  # what readers of caches are given here
             _watching[-1].append(f"{event} {args!r:.100}")

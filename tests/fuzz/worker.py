@@ -47,12 +47,17 @@ def memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def bound(more: int) -> None:
-    """Let no case have more than `more` bytes beside what is held now: it gets a MemoryError."""
+@contextmanager
+def bounded(more: int) -> Iterator[None]:
+    """No case inside of the block gets more than `more` bytes beside what is held now: it meets a MemoryError."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     with suppress(OSError, ValueError, IndexError):
         held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (held + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 @contextmanager
@@ -132,7 +137,6 @@ class Worker:
     def turn(self, name: str, job: Any, seed: int, n: int) -> None:
         """Some cases of one op."""
         ran = 0
-        bound(MOST_OF_FILE if name.startswith("file ") else MOST_DATA)
         strategy, body = job(self.devices)
 
         def counted(case: Any) -> None:
@@ -143,7 +147,9 @@ class Worker:
                 body(case)
 
         started = time.time()
-        found = examples(strategy, counted, PER_FILE if name.startswith("file ") else PER_OP, seed)
+        of_file = name.startswith("file ")
+        with bounded(MOST_OF_FILE if of_file else MOST_DATA):
+            found = examples(strategy, counted, PER_FILE if of_file else PER_OP, seed)
         if found:
             self.found[name] = self.found.get(name, 0) + 1
             say(event="finding", job=name, text=found)

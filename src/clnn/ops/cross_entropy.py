@@ -70,11 +70,12 @@ def _soft_cross_entropy(
 
     axis = 1 if input.ndim > 1 else 0
     classes = input.shape[axis]
-    if label_smoothing:
-        target = add(mul(target, 1 - label_smoothing), label_smoothing / classes)
     if weight is not None:
         operand(name, weight)
         _check_weight(name, input.spec, weight.spec)
+    if label_smoothing:
+        target = add(mul(target, 1 - label_smoothing), label_smoothing / classes)
+    if weight is not None:
         target = mul(target, reshape(weight, (-1, *(1,) * (input.ndim - axis - 1))))
     losses = neg(sum(mul(log_softmax(input, axis), target), axis))
     if reduction == "mean":

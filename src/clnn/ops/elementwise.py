@@ -346,10 +346,12 @@ def masked_fill(input: T, mask: T, value: Operand[T]) -> T:
 
     Raises SettingError for a number that input's dtype cannot hold, ShapeError for a larger tensor.
     """
+    if not isinstance(input, Variable):
+        raise DTypeError(f"masked_fill: expected a Tensor, got {type(input).__name__}")
     if isinstance(value, Variable):
         if value.ndim:
             raise ShapeError(f"masked_fill: expected a 0-d value, got shape {value.shape}")
-    elif isinstance(input, Variable):
+    else:
         value = as_kind("masked_fill", python_number("masked_fill", value), input.dtype)
     return cast(where(mask, value, input), input.dtype)
 

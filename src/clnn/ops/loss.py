@@ -11,7 +11,7 @@ from typing import Any
 
 from ..autograd import T, apply
 from ..dtypes import bool_, result_type
-from ..errors import NotDifferentiableError, SettingError, ShapeError
+from ..errors import DTypeError, NotDifferentiableError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Spec, broadcast
 from .distance import pairwise_distance
@@ -294,6 +294,8 @@ def triplet_margin_loss(anchor: T, positive: T, negative: T, margin: float = 1.0
     eps, p = real("triplet_margin_loss", "eps", eps), real("triplet_margin_loss", "p", p)
     for x in (anchor, positive, negative):
         operand("triplet_margin_loss", x)
+        if x.dtype is bool_:
+            raise DTypeError("triplet_margin_loss: expected numeric dtypes, got bool")
     shapes = (anchor.shape, positive.shape, negative.shape)
     broadcast("triplet_margin_loss", *shapes)
     if len({len(s) for s in shapes}) > 1:

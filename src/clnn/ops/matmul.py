@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from ..autograd import T, Variable, apply
+from ..autograd import T, Variable, apply, python_number
 from ..dtypes import Number
 from ..errors import DTypeError, ShapeError
 from ..op import Op
@@ -76,6 +76,7 @@ def addmm(input: T, mat1: T, mat2: T, *, beta: Number = 1, alpha: Number = 1) ->
         )
     if beta == 1 and alpha == 1 and input.shape == out[1:] and input.dtype.is_floating_point:
         return apply(MATMUL, mat1, mat2, input, transpose_a=False, transpose_b=False)
+    alpha, beta = python_number("addmm", alpha), python_number("addmm", beta)
     y = _product(mat1, mat2)
     y = y if alpha == 1 else mul(y, alpha)
     if beta == 0:

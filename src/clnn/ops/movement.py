@@ -369,5 +369,6 @@ def cat(tensors: Sequence[T], dim: int = 0) -> T:
         )
     kind = promote(*[x.dtype for x in xs])
     axis = normalize_axis("cat", dim, max(x.ndim for x in xs))
+    _infer_cat(*[x.spec for x in xs], dim=axis)  # before any is converted
     result: T = apply(CAT, *[cast(x, kind) for x in xs], dim=axis)
     return result

@@ -10,7 +10,7 @@ from ..autograd import T, Variable, apply, no_grad
 from ..dtypes import DType, accumulator, float32
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
-from ..shapes import Shape, Spec
+from ..shapes import Shape, Spec, pair
 from .elementwise import add, cast, div, mul, pow, rsqrt, square
 from .movement import Ints, as_ints, narrow, operand, reshape
 from .pool import avg_pool2d
@@ -87,30 +87,21 @@ def instance_norm(input: T, running_mean: T | None = None, running_var: T | None
             raise SettingError(
                 f"{name}: expected running_mean and running_var unless use_input_stats, got None"
             )
-        return apply(
-            BATCH_NORM_EVAL, input, *running, *params, affine=affine, eps=_epsilon(name, eps)
-        )
+        eps = _epsilon(name, eps)
+        return apply(BATCH_NORM_EVAL, input, *running, *params, affine=affine, eps=eps)
     shape = _channels(name, input.spec)
     if input.ndim < 3 or prod(shape[2:]) == 1:
         raise ShapeError(f"{name}: expected more than 1 value per channel, got input size {shape}")
-    names = ("running_mean", "running_var")
-    _check_params(
-        name, input.spec, tuple(x.spec for x in running), names[: len(running)], shape[1:2]
-    )
-    _check_params(
-        name, input.spec, tuple(_spec(name, p) for p in params), _names(affine), shape[1:2]
-    )
+    names = ("running_mean", "running_var")[: len(running)]
+    for given, of in ((running, names), (params, _names(affine))):
+        specs = tuple(_spec(name, p) for p in given)
+        _check_params(name, input.spec, specs, of, shape[1:2])
     if running and input.spec.size:
         _blend(input, running, real(name, "momentum", momentum))
     view = (shape[0], shape[1], 1, prod(shape[2:]))
+    eps = _epsilon(name, eps)
     y, *_ = apply(
-        INSTANCE_NORM,
-        input,
-        *params,
-        view=view,
-        shape=shape[1:2],
-        affine=affine,
-        eps=_epsilon(name, eps),
+        INSTANCE_NORM, input, *params, view=view, shape=shape[1:2], affine=affine, eps=eps
     )
     out: T = y
     return out
@@ -137,15 +128,8 @@ def layer_norm(input: T, normalized_shape: Ints, weight: T | None = None, bias: 
     """
     view, shape = _trailing("layer_norm", input, normalized_shape)
     affine, params = _given(weight, bias)
-    y, *_ = apply(
-        LAYER_NORM,
-        input,
-        *params,
-        view=view,
-        shape=shape,
-        affine=affine,
-        eps=_epsilon("layer_norm", eps),
-    )
+    eps = _epsilon("layer_norm", eps)
+    y, *_ = apply(LAYER_NORM, input, *params, view=view, shape=shape, affine=affine, eps=eps)
     out: T = y
     return out
 
@@ -186,15 +170,8 @@ def group_norm(input: T, num_groups: int, weight: T | None = None, bias: T | Non
             f"group_norm: expected more than 1 value per group, got input size {shape}"
         )
     affine, params = _given(weight, bias)
-    y, *_ = apply(
-        GROUP_NORM,
-        input,
-        *params,
-        view=view,
-        shape=shape[1:2],
-        affine=affine,
-        eps=_epsilon("group_norm", eps),
-    )
+    eps = _epsilon("group_norm", eps)
+    y, *_ = apply(GROUP_NORM, input, *params, view=view, shape=shape[1:2], affine=affine, eps=eps)
     out: T = y
     return out
 
@@ -213,7 +190,7 @@ def local_response_norm(
     name = "local_response_norm"
     operand(name, input)
     check_floating(name, input.dtype)
-    (size,) = as_ints(name, (size,))
+    (size,) = pair(name, "size", size, 1)
     alpha, beta, k = real(name, "alpha", alpha), real(name, "beta", beta), real(name, "k", k)
     if input.ndim < 3 or size < 1:
         raise ShapeError(

@@ -142,7 +142,7 @@ def _adaptive_avg_pool(rank: int, input: Any, output_size: Any) -> Any:
 
 def _grid(name: str, rank: int, x: Any, size: Any) -> Shape:
     """output_size with the sizes of x in place of None."""
-    sizes: Any = (size,) * rank if size is None or isinstance(size, int) else tuple(size)
+    sizes: Any = tuple(size) if isinstance(size, Sequence) else (size,) * rank
     if isinstance(x, Variable) and len(sizes) == rank <= x.ndim:
         sizes = tuple(n if m is None else m for m, n in zip(sizes, x.shape[-rank:], strict=True))
     return pair(name, "output_size", sizes, rank)

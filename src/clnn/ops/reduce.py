@@ -320,6 +320,8 @@ def norm(
     axes, order = _axes("norm", input, dim), 2.0 if isinstance(p, str) else real("norm", "p", p)
     x = input if dtype is None else cast(input, dtype)
     _floating("norm", x.spec)
+    if order != order:
+        raise SettingError("norm: expected a number or 'fro', got nan")
     if order < 0 or order == inf:
         _not_empty("norm", x.spec, axes)
     if order in (inf, -inf):
@@ -335,6 +337,8 @@ def _moments(
     less = float(1 if unbiased is None else bool(unbiased))
     if correction is not None:
         less = real(name, "correction", correction)
+    if less != less:
+        raise SettingError(f"{name}: expected a number as correction, got nan")
     return apply(op, x, axes=_axes(name, x, dim), keepdim=bool(keepdim), correction=less)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..autograd import create, enable_grad
 from ..device import Device
 from ..dtypes import DType, accumulator
-from ..errors import DTypeError, SettingError, ShapeError
+from ..errors import ClnnError, DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..ops.creation import FULL
 from ..ops.optim import update
@@ -264,6 +264,7 @@ class Optimizer:
         if not isinstance(state_dict, Mapping) or {"state", "param_groups"} - set(state_dict):
             raise SettingError(f"{where}: expected a dict with 'state' and 'param_groups'")
         groups = state_dict["param_groups"]
+        _check_form(where, state_dict["state"], groups)
         here = [len(g["params"]) for g in self.param_groups]
         there = [len(g["params"]) for g in groups]
         if here != there:
@@ -274,11 +275,25 @@ class Optimizer:
         for (position, p), saved_as in zip((m for g in members for m in g), order, strict=True):
             if saved_as in state_dict["state"]:
                 state[position] = _checked(where, position, p, state_dict["state"][saved_as])
-        for index, (mine, saved) in enumerate(zip(self.param_groups, groups, strict=True)):
-            for name, value in saved.items():
-                if name != "params":
-                    mine[name] = tuple(value) if isinstance(value, list) else value
+        options = [
+            {name: tuple(v) if isinstance(v, list) else v for name, v in g.items() if name != "params"} for g in groups
+        ]  # fmt: skip
+        for mine, saved in zip(self.param_groups, options, strict=True):
+            self._check_options({**mine, **saved})
+        for index, (mine, saved) in enumerate(zip(self.param_groups, options, strict=True)):
+            mine.update(saved)
             self._rebuild(index, members[index], state)
+
+    def _check_options(self, group: Group) -> None:
+        """Raise SettingError or DTypeError for options of a file that the constructor would not take."""
+        try:
+            self.check(group)
+        except ClnnError:
+            raise
+        except (TypeError, ValueError, LookupError) as error:
+            raise SettingError(
+                f"{self.name}.load_state_dict: expected options that fit, got {error!r:.200}"
+            ) from None
 
     def __repr__(self) -> str:
         lines = [
@@ -293,15 +308,40 @@ def _zeros(shape: Shape, kind: DType, device: Device) -> Tensor:
     return create(FULL, Tensor, device, shape=shape, dtype=kind, value=0.0)
 
 
+def _check_form(where: str, state: Any, groups: Any) -> None:
+    """Raise SettingError unless these are dicts and lists as `state_dict` gives them."""
+    whole = (
+        isinstance(state, Mapping)
+        and all(isinstance(v, Mapping) for v in state.values())
+        and isinstance(groups, list | tuple)
+        and all(
+            isinstance(g, Mapping) and isinstance(g.get("params"), list | tuple) for g in groups
+        )
+        and all(isinstance(n, int | str) for g in groups for n in g["params"])
+        and all(isinstance(name, str) for part in (*groups, *state.values()) for name in part)
+    )
+    if not whole:
+        raise SettingError(f"{where}: expected state and groups as state_dict gives them")
+
+
 def _checked(where: str, position: int, p: Tensor, saved: Mapping[str, Any]) -> dict[str, Any]:
     """One parameter's saved state as NumPy arrays of its shape; "step" is 1 where it is not given."""
     out: dict[str, Any] = {}
     for name, value in saved.items():
         if value is None:
             continue
+        given = isinstance(value, int | float | np.ndarray | np.generic) or hasattr(value, "numpy")
+        if not given:
+            raise SettingError(
+                f"{where}: expected {name} to be an array or a number, got {type(value).__name__}"
+            )
         host = value.numpy() if hasattr(value, "numpy") else np.asarray(value)
         if name == "step":
-            out[name] = int(host)
+            if host.size != 1 or not 0 <= float(host.reshape(-1)[0]) < 2**53:
+                raise SettingError(
+                    f"{where}: expected step to be a number of updates, got {value!r:.80}"
+                )
+            out[name] = int(host.reshape(-1)[0])
         elif host.shape != p.shape:
             raise ShapeError(
                 f"{where}: expected {name} of shape {p.shape} for parameter {position}, got {host.shape}"
