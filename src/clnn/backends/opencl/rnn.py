@@ -12,7 +12,7 @@ from .algorithms import Algorithm, always, choose, not_on_cpus
 from .discovery import DeviceInfo
 from .gemm import ceil_div, lanes, simd_fits
 from .plan import planned
-from .runtime import Buffer, Runtime
+from .runtime import MOST_GROUPS, Buffer, Runtime
 
 # Rows that fit the registers, by the lanes of a vector and the vectors that each row has there.
 _ROWS = {16: {4: 6, 3: 8, 2: 8, 1: 12}, 8: {4: 3, 3: 4, 2: 6, 1: 12}, 4: {4: 6, 3: 8, 2: 8, 1: 12}}
@@ -148,12 +148,11 @@ def _step(rt: Runtime, call: Call) -> None:
 
 
 def _fits(p: Problem, info: DeviceInfo) -> bool:
-    products = max(p.gates, 1)
-    nbytes = (_TR * 4 + 1 + products * (_TU + 1)) * _TK * accumulator(p.kind).itemsize
+    nbytes = (_TR * 4 + 1 + p.gates * (_TU + 1)) * _TK * accumulator(p.kind).itemsize
     return (
         min(info.max_group, info.max_items[0]) >= _TU * _TR
         and nbytes <= info.local_mem
-        and p.rows <= 65535 * _TR
+        and p.rows <= MOST_GROUPS * _TR
     )
 
 
