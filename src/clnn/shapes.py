@@ -153,6 +153,13 @@ def pair(op: str, name: str, value: int | Sequence[int], rank: int = 2) -> Shape
     return out
 
 
+def extents(op: str, name: str, value: int | Sequence[int], rank: int) -> Shape:
+    """One int per spatial axis as `pair` gives it, but from one alone in a sequence for one axis only."""
+    if rank > 1 and isinstance(value, Sequence) and len(value) == 1:
+        raise ShapeError(f"{op}: expected {name} to be an int or {rank} ints, got {value!r}")
+    return pair(op, name, value, rank)
+
+
 def window_out(size: int, kernel: int, stride: int, padding: int, dilation: int = 1, *,
                ceil_mode: bool = False) -> int:  # fmt: skip
     """Length of one spatial axis after a sliding window; `padding` is the total of both ends.

@@ -89,6 +89,7 @@ ERRORS = [
     bad("cross_entropy", T(2, 3), T(2, 3, dtype="int64"), error=DTypeError, match="cross_entropy: expected probabilities of a floating dtype"),
     bad("cross_entropy", T(2, 3), T(2, 3), ignore_index=1, error=SettingError, match="cross_entropy: expected no ignore_index for a target of probabilities, got 1"),
     bad("cross_entropy", T(2, 3), T(2, dtype="int64"), label_smoothing=1.5, error=SettingError, match=r"cross_entropy: expected label_smoothing in \[0, 1\], got 1.5"),
+    *[bad(fn, T(2, 3), T(2, dtype="int64"), ignore_index=(), error=DTypeError, match=f"{fn}: expected ints") for fn in ("cross_entropy", "nll_loss")],
     bad("cross_entropy", T(2, 3), [0, 1], error=DTypeError, match="cross_entropy: expected a Tensor, got list"),
     bad("cross_entropy", T(2, 3), T(2, 3), 2.0, error=DTypeError, match="cross_entropy: expected a Tensor, got float"),
 ]  # fmt: skip

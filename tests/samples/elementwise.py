@@ -185,6 +185,22 @@ ERRORS = [
         error=DTypeError,
         match="add: expected Tensors or Python numbers, got list",
     ),
+    bad(
+        "clamp",
+        T(2),
+        0.0,
+        "x",
+        error=DTypeError,
+        match="clamp: expected Tensors or Python numbers, got str",
+    ),
+    bad(
+        "sub",
+        None,
+        T(2),
+        alpha=2,
+        error=DTypeError,
+        match="sub: expected Tensors or Python numbers, got NoneType",
+    ),
     bad("clamp", T(2), error=SettingError, match="clamp: expected min, max or both"),
     bad(
         "where",

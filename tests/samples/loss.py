@@ -85,6 +85,7 @@ ERRORS = [
     *[bad(f, T(2), T(1), error=ShapeError, match=rf"{f}: expected a target of shape \(2,\), got \(1,\)") for f in ("binary_cross_entropy", "binary_cross_entropy_with_logits")],
     bad("binary_cross_entropy_with_logits", T(3), T(3), pos_weight=T(2, 3), error=ShapeError, match=r"expected a pos_weight that broadcasts to \(3,\), got \(2, 3\)"),
     bad("triplet_margin_loss", T(2, 3), T(2, 3), T(2, 3), margin=0.0, error=SettingError, match="triplet_margin_loss: expected margin > 0, got 0.0"),
+    bad("cosine_embedding_loss", T(2, 3), T(2, 3), T(2, dtype="uint8"), error=DTypeError, match="expected a target of a signed dtype"),
     bad("cosine_embedding_loss", T(2, 3), T(2, 3), T(3), error=ShapeError, match=r"cosine_embedding_loss: expected \(N, D\), \(N, D\), \(N,\)"),
     bad("l1_loss", T(3, dtype="bool"), T(3), error=DTypeError, match="l1_loss: expected a floating dtype, got bool"),
     bad("binary_cross_entropy_with_logits", T(3), T(3), weight=T(2, 3), error=ShapeError, match="expected a weight that broadcasts to"),

@@ -85,6 +85,7 @@ SAMPLES = [
     sample("dot", T(5, dtype="int32"), T(5, dtype="int32")),
     *[sample("outer", T(m), T(n)) for m, n in [(3, 4), (1, 1), (0, 3), (5, 1)]],
     sample("outer", T(3, dtype="int32"), T(4)),
+    sample("einsum", "ij->j", T(2, 3, dtype="int32", low=0, high=9)),
     *[sample("einsum", equation, *[T(*x) for x in shapes]) for equation, *shapes in EINSUMS],
 ]
 
@@ -101,6 +102,7 @@ ERRORS = [
     bad("mm", T(2, 3, 4), T(4, 5), error=ShapeError, match="mm: expected two matrices"),
     bad("bmm", T(2, 3), T(3, 5), error=ShapeError, match="bmm: expected two batches of matrices"),
     bad("bmm", T(2, 3, 4), T(1, 4, 5), error=ShapeError, match="bmm: expected batches of one size"),
+    bad("addmm", T(4, dtype="int64"), T(2, 3, dtype="int64"), T(3, 4, dtype="int64"), beta=10**30, error=SettingError, match="addmm: expected a number that int64 holds"),
     bad("addmm", T(5), T(2, 3), T(3, 4), error=ShapeError, match="addmm: expected broadcastable"),
     bad("addmm", T(1, 2, 4), T(2, 3), T(3, 4), error=ShapeError, match="addmm: expected input that broadcasts to"),
     bad("linear", T(2, 3), T(4, 5), error=ShapeError, match="linear: expected input with 5 features .* got 3"),
@@ -109,6 +111,7 @@ ERRORS = [
     bad("linear", T(2, 3, dtype="float16"), T(4, 3), error=DTypeError, match="linear: .* float16, float32"),
     bad("dot", T(2, 3), T(3), error=ShapeError, match="dot: expected two vectors"),
     bad("einsum", "ij,jk->ik", T(2, 3), T(4, 5), error=ShapeError, match="einsum: expected axes 'j' of one size .* 3 and 4"),
+    bad("einsum", "ij,jk->ik", T(2, 3), T(3, 5, dtype="float16"), error=DTypeError, match="einsum: expected operands of one dtype"),
     bad("einsum", "ij,jk->il", T(2, 3), T(3, 5), error=SettingError, match="einsum: expected the right side to name axes"),
     bad("einsum", "ij->ii", T(2, 3), error=SettingError, match="einsum: expected the right side"),
     bad("einsum", "ij,jk", T(2, 3), error=SettingError, match="einsum: expected 2 operands for 'ij,jk', got 1"),

@@ -55,6 +55,7 @@ SAMPLES = [
         ((2, 3, 5), {"size": 8}), ((2, 3, 5), {"size": 8, "align_corners": True}), ((2, 3, 5), {"scale_factor": 0.5}), ((1, 1, 1), {"size": 4})]],
     *[sample("interpolate", T(1, 2, 3, 5, dtype=d), size=(4, 7), mode=m) for d in ("float16", "bfloat16", "float64") for m in ("nearest", "bilinear")],
     sample("interpolate", T(1, 2, 3, 5, dtype="uint8"), size=(4, 7)),
+    sample("interpolate", T(1, 1, 31, dtype="float64", grad=False), scale_factor=2.7),  # 81 / 2.7 is 30 in doubles only
 ]  # fmt: skip
 
 ERRORS = [
@@ -78,8 +79,10 @@ ERRORS = [
     bad("interpolate", T(1, 1, 4, 4), size=2, mode="bicubic", error=SettingError, match="expected mode 'nearest', 'linear' or 'bilinear'"),
     bad("interpolate", T(1, 1, 4, 4), size=2, align_corners=True, error=SettingError, match="expected align_corners with mode"),
     bad("interpolate", T(1, 1, 4, 4), size=(2, 2, 2), error=ShapeError, match="expected size to be an int or 2 ints"),
+    bad("interpolate", T(1, 1, 4, 4), size=(2,), error=ShapeError, match="expected size to be an int or 2 ints"),
     bad("interpolate", T(1, 1, 4, 4), size=0, error=ShapeError, match="interpolate: expected sizes >= 1"),
     bad("interpolate", T(1, 1, 4, 4), scale_factor=0.1, error=ShapeError, match="interpolate: expected sizes >= 1"),
+    *[bad("interpolate", T(1, 1, 4, 4), scale_factor=f, error=SettingError, match="expected one positive scale_factor or 2") for f in (float("inf"), "2")],
     bad("interpolate", T(1, 1, 4, 4), scale_factor=(1.0, -1.0), error=SettingError, match="expected one positive scale_factor or 2"),
     bad("interpolate", T(1, 1, 4, 4, dtype="int32"), size=2, mode="bilinear", error=DTypeError, match="floating dtype in mode 'bilinear'"),
     bad("unfold", T(1, 4, 4), None, error=DTypeError, match="unfold: expected kernel to be an int or 2 ints, got None"),

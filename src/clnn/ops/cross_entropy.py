@@ -11,7 +11,7 @@ from ..op import Op
 from ..shapes import Spec
 from .elementwise import add, mul, neg
 from .loss import check_reduction, constant, reduced
-from .movement import operand, reshape
+from .movement import as_ints, operand, reshape
 from .reduce import mean, sum
 from .rules import check_floating, real
 from .softmax import log_softmax
@@ -32,6 +32,7 @@ def cross_entropy(input: T, target: T, weight: T | None = None, size_average: No
     check_reduction(name, reduction, size_average, reduce)
     operand(name, input)
     operand(name, target)
+    (ignore_index,) = as_ints(name, (ignore_index,))
     if not 0 <= real(name, "label_smoothing", label_smoothing) <= 1:
         raise SettingError(f"{name}: expected label_smoothing in [0, 1], got {label_smoothing}")
     if target.shape == input.shape and target.ndim:
@@ -53,6 +54,7 @@ def nll_loss(input: T, target: T, weight: T | None = None, size_average: None = 
     targets and indices outside of [0, C) as in cross_entropy.
     """
     check_reduction("nll_loss", reduction, size_average, reduce)
+    (ignore_index,) = as_ints("nll_loss", (ignore_index,))
     weights = () if weight is None else (weight,)
     return apply(NLL_LOSS, input, target, *weights, reduction=reduction, ignore_index=ignore_index)[
         0

@@ -36,6 +36,11 @@ def einsum(equation: str, *operands: T) -> T:
                 raise ShapeError(
                     f"einsum: expected axes {label!r} of one size in {equation!r}, got {got}"
                 )
+    shared = [c for c in sizes if c not in output and sum(c in labels for labels in inputs) > 1]
+    kinds = {x.dtype for x in operands}
+    if shared and len(kinds) > 1:
+        got = ", ".join(sorted(map(str, kinds)))
+        raise DTypeError(f"einsum: expected operands of one dtype, got {got}; convert with .to()")
     terms = [_own(x, labels, sizes) for x, labels in zip(operands, inputs, strict=True)]
     x, have = terms[0]
     for at, (y, labels) in enumerate(terms[1:], 1):
@@ -114,8 +119,10 @@ def _own(x: Any, labels: list[Label], sizes: dict[Label, int]) -> tuple[Any, lis
 def _multiply(a: Any, la: list[Label], b: Any, lb: list[Label], wanted: set[Label],
               sizes: dict[Label, int]) -> tuple[Any, list[Label]]:  # fmt: skip
     """The product of two terms, summed over what nobody asks for any more."""
+    kinds = a.dtype, b.dtype  # a sum of integers would widen them
     a, la = _summed(a, la, wanted | set(lb))
     b, lb = _summed(b, lb, wanted | set(la))
+    a, b = cast(a, kinds[0]), cast(b, kinds[1])
     both = [c for c in la if c in lb and c in wanted]
     inner = [c for c in la if c in lb and c not in wanted]
     rows, columns = [c for c in la if c not in lb], [c for c in lb if c not in la]
@@ -134,7 +141,7 @@ def _multiply(a: Any, la: list[Label], b: Any, lb: list[Label], wanted: set[Labe
 
 def _summed(x: Any, labels: list[Label], keep: set[Label]) -> tuple[Any, list[Label]]:
     gone = tuple(k for k, c in enumerate(labels) if c not in keep)
-    return (cast(reduce_sum(x, gone), x.dtype) if gone else x), [c for c in labels if c in keep]
+    return (reduce_sum(x, gone) if gone else x), [c for c in labels if c in keep]
 
 
 def _ordered(x: Any, labels: list[Label], order: list[Label]) -> Any:

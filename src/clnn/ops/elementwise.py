@@ -10,7 +10,7 @@ from ..dtypes import dtype as as_dtype
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import OPS, Op
 from ..shapes import Shape, Spec, broadcast
-from .rules import binary_vjp, promoted, unary, unbroadcast
+from .rules import binary_vjp, factor, promoted, unary, unbroadcast
 
 Operand: TypeAlias = (
     T | Number
@@ -40,6 +40,8 @@ def _times(op: str, input: Any, other: Any, alpha: Number) -> Any:
         OPS[op].infer(input.spec, other.spec)
         both = ((x.dtype, x.ndim) for x in (input, other))
         other = cast(other, result_type(both))
+    else:
+        python_number(op, input)
     return mul(other, alpha)
 
 
@@ -360,9 +362,13 @@ def clamp(input: T, min: Operand[T] | None = None, max: Operand[T] | None = None
     """input limited to [min, max]; NaN stays NaN. At least one limit is needed; max wins over min."""
     if min is None and max is None:
         raise SettingError("clamp: expected min, max or both, got neither")
-    for limit in (min, max):
-        if isinstance(limit, int) and isinstance(input, Variable) and input.dtype.category == 1:
-            as_kind("clamp", limit, input.dtype)
+    limits = [limit for limit in (min, max) if limit is not None]
+    tensors = [x for x in (input, *limits) if isinstance(x, Variable)]
+    if len(tensors) > 2:
+        broadcast("clamp", *(x.shape for x in tensors))
+    for limit in limits:
+        if not isinstance(limit, Variable) and isinstance(input, Variable):
+            factor("clamp", limit, input.dtype)
     if min is not None:
         input = apply(CLAMP_MIN, input, min)
     return input if max is None else apply(CLAMP_MAX, input, max)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import T, Variable, apply, python_number
+from ..autograd import T, Variable, apply
 from ..dtypes import Number, int32, int64
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
@@ -16,6 +16,7 @@ from ..shapes import Shape, Spec, broadcast, normalize_axis
 from .creation import as_number
 from .elementwise import add, lt, mul, where
 from .movement import PLACE, as_ints, broadcast_to, operand, reshape, take_slice
+from .rules import factor
 
 # --- the primitives -----------------------------------------------------------------------------
 
@@ -107,7 +108,7 @@ def index_add(input: T, dim: int, index: Variable, source: T, *, alpha: Number =
     """
     axis = _along("index_add", input, dim, index)
     _same_dtype("index_add", input, source)
-    alpha = python_number("index_add", alpha)
+    alpha = factor("index_add", alpha, source.dtype)
     if not input.ndim:
         raise ShapeError("index_add: expected an input of at least one axis, got shape ()")
     n = index.shape[0] if index.ndim == 1 else -1

@@ -266,6 +266,8 @@ def cosine_embedding_loss(input1: T, input2: T, target: T, margin: float = 0.0, 
     for x in (input1, input2, target):
         operand(name, x)
     margin = real(name, "margin", margin)
+    if target.dtype in ("uint8", "bool"):
+        raise DTypeError(f"{name}: expected a target of a signed dtype, got {target.dtype}")
     if (
         input1.ndim not in (1, 2)
         or input1.ndim != input2.ndim

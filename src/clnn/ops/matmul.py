@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from ..autograd import T, Variable, apply, python_number
+from ..autograd import T, Variable, apply
 from ..dtypes import Number
 from ..errors import DTypeError, ShapeError
 from ..op import Op
@@ -13,7 +13,7 @@ from ..shapes import Spec, broadcast
 from .elementwise import add, cast, lt, mul, where
 from .movement import reshape
 from .reduce import sum as reduce_sum
-from .rules import before_activation, check_ending, unbroadcast
+from .rules import before_activation, check_ending, factor, unbroadcast
 
 
 def matmul(input: T, other: T) -> T:
@@ -76,7 +76,7 @@ def addmm(input: T, mat1: T, mat2: T, *, beta: Number = 1, alpha: Number = 1) ->
         )
     if beta == 1 and alpha == 1 and input.shape == out[1:] and input.dtype.is_floating_point:
         return apply(MATMUL, mat1, mat2, input, transpose_a=False, transpose_b=False)
-    alpha, beta = python_number("addmm", alpha), python_number("addmm", beta)
+    alpha, beta = factor("addmm", alpha, input.dtype), factor("addmm", beta, input.dtype)
     y = _product(mat1, mat2)
     y = y if alpha == 1 else mul(y, alpha)
     if beta == 0:

@@ -9,7 +9,7 @@ from ..autograd import T, Variable, apply, is_grad_enabled
 from ..dtypes import int32, int64
 from ..errors import SettingError, ShapeError
 from ..op import OPS, Op
-from ..shapes import Shape, Spec, pair, window_out
+from ..shapes import Shape, Spec, extents, pair, window_out
 from .elementwise import cast
 from .reduce import mean
 from .rules import check_floating
@@ -145,7 +145,7 @@ def _grid(name: str, rank: int, x: Any, size: Any) -> Shape:
     sizes: Any = tuple(size) if isinstance(size, Sequence) else (size,) * rank
     if isinstance(x, Variable) and len(sizes) == rank <= x.ndim:
         sizes = tuple(n if m is None else m for m, n in zip(sizes, x.shape[-rank:], strict=True))
-    return pair(name, "output_size", sizes, rank)
+    return extents(name, "output_size", sizes, rank)
 
 
 # --- shapes and gradients -----------------------------------------------------------------------

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-from ..autograd import Variable, apply
-from ..dtypes import DType, bool_, float32, result_type
+from ..autograd import Variable, apply, python_number
+from ..dtypes import DType, Number, as_kind, bool_, float32, result_type
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import OPS, Op
 from ..shapes import Spec, broadcast
@@ -32,6 +32,14 @@ def real(op: str, name: str, value: Any) -> float:
         raise SettingError(
             f"{op}: expected {name} that a float holds, got a larger number"
         ) from None
+
+
+def factor(op: str, value: Any, kind: DType) -> Number:
+    """A number for tensors of `kind` to be multiplied by or compared with; SettingError for an int too large."""
+    number = python_number(op, value)
+    if isinstance(number, int) and kind.category == 1:
+        as_kind(op, number, kind)
+    return number
 
 
 def unbroadcast(g: Any, x: Variable) -> Any:

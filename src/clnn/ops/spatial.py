@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor, prod
+from math import floor, inf, prod
 from typing import Any
 
 from ..autograd import T, apply
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
-from ..shapes import Shape, Spec, pair, window_out
+from ..shapes import Shape, Spec, extents, pair, window_out
 from .movement import as_ints, operand, permute, reshape
 
 Size = int | Sequence[int]
@@ -209,10 +209,11 @@ def _target(
             raise SettingError(
                 "interpolate: expected recompute_scale_factor with scale_factor, got size"
             )
-        return pair("interpolate", "size", size, len(shape)), (None,) * len(shape)
-    factors = (factor,) * len(shape) if isinstance(factor, (int, float)) else tuple(factor)
+        return extents("interpolate", "size", size, len(shape)), (None,) * len(shape)
+    several = isinstance(factor, Sequence) and not isinstance(factor, str)
+    factors = tuple(factor) if several else (factor,) * len(shape)
     if len(factors) != len(shape) or not all(
-        isinstance(f, (int, float)) and f > 0 for f in factors
+        isinstance(f, (int, float)) and 0 < f < inf for f in factors
     ):
         raise SettingError(
             f"interpolate: expected one positive scale_factor or {len(shape)}, got {factor!r}"

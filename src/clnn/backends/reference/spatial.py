@@ -78,9 +78,8 @@ def _axes(image: Any, out: Any, scales: Any, linear: bool, align: bool, kind: An
 def resample(x: Any, *, out: Any, scales: Any, linear: bool, align: bool) -> Any:
     """Weighted sums of the neighbours; nearest moves elements as they are."""
     kind = compute_in(x.dtype.name)
-    rows, columns = _axes(
-        x.shape[-2:], out, scales, linear, align, kind if linear else np.dtype("float32")
-    )
+    places = kind if kind.kind == "f" else np.dtype("float32")
+    rows, columns = _axes(x.shape[-2:], out, scales, linear, align, places)
     if not linear:
         return x[..., rows[0][0][:, None], columns[0][0]]
     dtype, x = x.dtype, x.astype(kind)
