@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ...dtypes import DType, accumulator
@@ -145,7 +145,7 @@ class _GradShares(NamedTuple):
     slices: int
 
 
-@cache
+@lru_cache(4096)
 def _grad_shares(
     panels: int, tiles: int, groups: int, units: int, pixels: int, mr: int, nv: int, space: int
 ) -> _GradShares:
@@ -242,7 +242,7 @@ class _Shares(NamedTuple):
     splits: int
 
 
-@cache
+@lru_cache(4096)
 def _shares(
     panels: int, blocks: int, groups: int, units: int, wide: int, cycles: float, laying: float
 ) -> _Shares:
