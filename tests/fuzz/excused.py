@@ -16,6 +16,8 @@ def by_torch(case: Any) -> bool:
     """Calls that torch is not asked about: mixed dtypes in losses, where it promotes by no rule of its own."""
     if case.sample.fn == "sub" and str(-(2**63)) in repr(case.sample):
         return True  # it negates alpha, which wraps around there
+    if case.sample.fn == "pairwise_distance" and "100" in repr(case.sample):
+        return True  # the hundredth powers of its differences vanish
     if case.sample.fn == "softmin" and "dtype" in case.spoiled:
         return True  # it negates before it converts, which wraps around in uint8
     if case.sample.fn == "addmm" and "nan" in repr((case.sample.args, case.sample.kwargs)):

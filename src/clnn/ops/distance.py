@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any
 
 from ..autograd import T
@@ -51,6 +52,8 @@ def pairwise_distance(x1: T, x2: T, p: float = 2.0, eps: float = 1e-6, keepdim: 
     operand("pairwise_distance", x2)
     broadcast("pairwise_distance", x1.shape, x2.shape)
     order = real("pairwise_distance", "p", p)
+    if isnan(order):
+        raise SettingError(f"pairwise_distance: expected p to be a number, got {p}")
     return norm(add(sub(x1, x2), real("pairwise_distance", "eps", eps)), order, -1, keepdim)
 
 
