@@ -61,9 +61,9 @@ def refuse(rt: Any) -> None:
         fits(group)
         enqueue(kernel, grid, group, flat)
 
-    def repeat_checked(launch: Any, mems: Any) -> None:
+    def repeat_checked(launch: Any, mems: Any, given: Any = ()) -> None:
         fits(launch.group)
-        repeat(launch, mems)
+        repeat(launch, mems, given)
 
     rt._compile, rt._build = compile_checked, build_checked
     rt.enqueue, rt.repeat = enqueue_checked, repeat_checked
