@@ -48,7 +48,7 @@ def by_steps(fn):
 
 
 def run(fn, steps, rows, units, *, dtype="float32", lengths=None, bias=False, kind="int64", **settings):  # fmt: skip
-    count, scale = GATES[fn], 1.5 / np.sqrt(units)
+    count, scale = GATES[fn], 1.5 / units**0.5
     states = [T(rows, units, dtype=dtype)] * (2 if fn == "lstm_sequence" else 1)
     weight = T(count * units, units, low=-scale, high=scale, dtype=dtype)
     more = [T(count * units, dtype=dtype)] if bias else [None] if fn == "gru_sequence" else []
@@ -64,8 +64,9 @@ def run(fn, steps, rows, units, *, dtype="float32", lengths=None, bias=False, ki
 def oracle_of(fn):
     inner = by_steps(fn)
 
-    def oracle(*operands, lengths=None, **settings):
-        return inner(*operands, *(() if lengths is None else (lengths,)), **settings)
+    def oracle(*operands, bias_hh=None, lengths=None, **settings):
+        more = [x for x in (bias_hh, lengths) if x is not None]
+        return inner(*operands, *more, **settings)
 
     return oracle
 

@@ -12,11 +12,11 @@ from ..shapes import Shape, broadcast
 from .creation import ARANGE
 from .elementwise import add, cast, eq, ge, logical_not, logical_or, mul, where
 from .matmul import MATMUL
-from .movement import operand, reshape
+from .movement import reshape
 from .random import dropout
 from .reduce import amax
 from .reduce import any as reduce_any
-from .rules import real
+from .rules import operand, real
 from .softmax import softmax
 
 _NAME = "scaled_dot_product_attention"

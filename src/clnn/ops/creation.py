@@ -13,8 +13,8 @@ from ..dtypes import dtype as as_dtype
 from ..errors import DTypeError, SettingError
 from ..op import Op
 from ..shapes import Shape, Spec, check_shape
-from .movement import as_ints, operand
-from .rules import check_floating
+from .movement import as_ints
+from .rules import check_floating, operand
 
 
 def make(

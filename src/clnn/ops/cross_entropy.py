@@ -11,9 +11,9 @@ from ..op import Op
 from ..shapes import Spec
 from .elementwise import add, mul, neg
 from .loss import check_reduction, constant, reduced
-from .movement import as_ints, operand, reshape
+from .movement import as_ints, reshape
 from .reduce import mean, sum
-from .rules import check_floating, real
+from .rules import check_floating, operand, real
 from .softmax import log_softmax
 
 

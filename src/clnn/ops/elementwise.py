@@ -10,7 +10,7 @@ from ..dtypes import dtype as as_dtype
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import OPS, Op
 from ..shapes import Shape, Spec, broadcast
-from .rules import binary_vjp, factor, promoted, unary, unbroadcast
+from .rules import binary_vjp, factor, operand, promoted, unary, unbroadcast
 
 Operand: TypeAlias = (
     T | Number
@@ -348,8 +348,7 @@ def masked_fill(input: T, mask: T, value: Operand[T]) -> T:
 
     Raises SettingError for a number that input's dtype cannot hold, ShapeError for a larger tensor.
     """
-    if not isinstance(input, Variable):
-        raise DTypeError(f"masked_fill: expected a Tensor, got {type(input).__name__}")
+    operand("masked_fill", input)
     if isinstance(value, Variable):
         if value.ndim:
             raise ShapeError(f"masked_fill: expected a 0-d value, got shape {value.shape}")

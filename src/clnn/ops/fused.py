@@ -11,9 +11,8 @@ from ..shapes import Spec
 from .conv import CONV2D, Padding, Size, conv2d, conv_settings
 from .elementwise import add
 from .matmul import LINEAR, linear
-from .movement import operand
 from .norm import ended_batch_norm
-from .rules import ENDINGS, check_ending
+from .rules import ENDINGS, check_ending, operand
 
 
 def fused_conv2d(

@@ -15,8 +15,8 @@ from ..op import Op
 from ..shapes import Shape, Spec, broadcast, normalize_axis
 from .creation import as_number
 from .elementwise import add, lt, mul, where
-from .movement import PLACE, as_ints, broadcast_to, operand, reshape, take_slice
-from .rules import factor
+from .movement import PLACE, as_ints, broadcast_to, reshape, take_slice
+from .rules import factor, operand
 
 # --- the primitives -----------------------------------------------------------------------------
 

@@ -27,9 +27,8 @@ from .elementwise import (
     sub,
     where,
 )
-from .movement import operand
 from .reduce import mean, sum
-from .rules import check_floating, real, unbroadcast
+from .rules import check_floating, operand, real, unbroadcast
 
 # --- declaring ----------------------------------------------------------------------------------
 

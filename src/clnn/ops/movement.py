@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import index
 from typing import Any
 
-from ..autograd import T, Variable, apply
+from ..autograd import T, apply
 from ..dtypes import Number, promote
 from ..errors import DTypeError, IndexOutOfRangeError, ShapeError
 from ..op import Op
@@ -21,7 +21,7 @@ from ..shapes import (
     normalize_axis,
 )
 from .elementwise import cast
-from .rules import unbroadcast
+from .rules import operand, unbroadcast
 
 Ints = int | Sequence[int]
 
@@ -131,14 +131,6 @@ ASSIGN = Op("assign", _infer_assign, _assign_vjp)  # x with a slice of it replac
 
 
 # --- another shape ------------------------------------------------------------------------------
-
-
-def operand(op: str, x: Any) -> None:
-    """Raise apply's error where a function needs a shape before it can apply anything."""
-    if not isinstance(x, Variable):
-        kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
-        hint = "; make a Tensor with clnn.tensor(array)" if hasattr(x, "__array__") else ""
-        raise DTypeError(f"{op}: expected a Tensor, got {kind}{hint}")
 
 
 def reshape(input: T, shape: Ints, *more: int) -> T:

@@ -12,10 +12,10 @@ from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Shape, Spec, pair
 from .elementwise import add, cast, div, mul, pow, rsqrt, square
-from .movement import Ints, as_ints, narrow, operand, reshape
+from .movement import Ints, as_ints, narrow, reshape
 from .pool import avg_pool2d
 from .reduce import mean, var_mean
-from .rules import before_activation, check_ending, check_floating, real
+from .rules import before_activation, check_ending, check_floating, operand, real
 
 _EPSILON = {"float64": 2.0**-52}  # of rms_norm, when none is given: that of the accumulator
 _VIEW = "(N, C, *)"

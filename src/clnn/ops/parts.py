@@ -17,11 +17,11 @@ from .movement import (
     cat,
     expand,
     listed,
-    operand,
     reshape,
     take_slice,
     unsqueeze,
 )
+from .rules import operand
 
 
 def split(tensor: T, split_size_or_sections: Ints, dim: int = 0) -> tuple[T, ...]:

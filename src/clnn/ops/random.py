@@ -15,8 +15,7 @@ from ..op import Op
 from ..shapes import Shape, Spec, check_shape
 from .creation import as_number, filled, like, make
 from .elementwise import mul
-from .movement import operand
-from .rules import check_floating, real
+from .rules import check_floating, operand, real
 
 _WORDS = 4  # numbers in one Philox block
 

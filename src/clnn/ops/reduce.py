@@ -14,8 +14,8 @@ from ..errors import DTypeError, IndexOutOfRangeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Axes, Shape, Spec, broadcast, normalize_axes, normalize_axis, reduced
 from .elementwise import abs, cast, maximum, minimum
-from .movement import operand, reshape
-from .rules import check_floating, real
+from .movement import reshape
+from .rules import check_floating, operand, real
 
 
 class Extremes(NamedTuple):

@@ -10,10 +10,10 @@ from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Shape, Spec
 from .matmul import MATMUL
-from .movement import narrow, operand, reshape
+from .movement import narrow, reshape
 from .parts import pad
 from .reduce import sum as reduce_sum
-from .rules import check_floating
+from .rules import check_floating, operand
 
 GATES = {"rnn_sequence": 1, "lstm_sequence": 4, "gru_sequence": 3}
 

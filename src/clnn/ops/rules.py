@@ -34,6 +34,14 @@ def real(op: str, name: str, value: Any) -> float:
         ) from None
 
 
+def operand(op: str, x: Any) -> None:
+    """Raise apply's error where a function needs a shape before it can apply anything."""
+    if not isinstance(x, Variable):
+        kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
+        hint = "; make a Tensor with clnn.tensor(array)" if hasattr(x, "__array__") else ""
+        raise DTypeError(f"{op}: expected a Tensor, got {kind}{hint}")
+
+
 def factor(op: str, value: Any, kind: DType) -> Number:
     """A number for tensors of `kind` to be multiplied by or compared with; SettingError for an int too large."""
     number = python_number(op, value)

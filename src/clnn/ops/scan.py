@@ -9,7 +9,7 @@ from ..dtypes import int64
 from ..op import Op
 from ..shapes import Spec, normalize_axis
 from .elementwise import cast
-from .movement import operand
+from .rules import operand
 
 
 def cumsum(input: T, dim: int, *, dtype: Any = None) -> T:

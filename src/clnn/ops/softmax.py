@@ -9,8 +9,7 @@ from ..dtypes import dtype as as_dtype
 from ..op import Op
 from ..shapes import Spec, normalize_axis
 from .elementwise import cast, neg
-from .movement import operand
-from .rules import check_floating
+from .rules import check_floating, operand
 
 
 def softmax(input: T, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> T:

@@ -10,7 +10,8 @@ from ..autograd import T, apply
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Shape, Spec, extents, pair, window_out
-from .movement import as_ints, operand, permute, reshape
+from .movement import as_ints, permute, reshape
+from .rules import operand
 
 Size = int | Sequence[int]
 Windows = dict[str, Shape]  # kernel, dilation, padding and stride, each (rows, columns)

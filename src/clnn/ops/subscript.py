@@ -16,8 +16,9 @@ from ..shapes import Shape, Spec, broadcast
 from .creation import as_number
 from .elementwise import cast, sub, where
 from .indexing import FLAT_INDEX, POSITIONS, check_index, scatter, take_rows
-from .movement import ASSIGN, broadcast_to, operand, permute, reshape, take_slice
+from .movement import ASSIGN, broadcast_to, permute, reshape, take_slice
 from .reduce import sum as total
+from .rules import operand
 
 
 def getitem(input: T, index: Any) -> T:
