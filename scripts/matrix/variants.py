@@ -121,9 +121,11 @@ class Paper(runtime.Runtime):
         """What `repeat` takes."""
         made = object.__new__(runtime.Repeated)
         made.kernel, made.grid, made.group = kernel, grid, group
+        made.at = tuple([k for k, a in enumerate(args) if type(a) is runtime.Buffer])
+        made.given = tuple([k for k, a in enumerate(args) if a is runtime.GIVEN])
         return made
 
-    def repeat(self, launch: Any, mems: Iterable[Any]) -> None:
+    def repeat(self, launch: Any, mems: Iterable[Any], given: Sequence[Any] = ()) -> None:
         """As it was enqueued once, it is again."""
         self.enqueue(launch.kernel, launch.grid, launch.group, [])
 

@@ -48,6 +48,7 @@ TORCH_CANNOT = (
     "Found dtype",  # gradients of operands of two dtypes
     "Boolean alpha",  # a truth value is a number
     "Non-empty",  # images without channels
+    "possibly 0 batch size",  # or without pixels
     "Negation, the",  # of bool, which counts as numbers
     "to have non-zero size",  # gradients of nothing
     "tensor does not have a device",  # norms of nothing

@@ -132,6 +132,8 @@ def pad(input: T, pad: Sequence[int], mode: str = "constant", value: Number | No
     if not 1 <= len(pairs) <= 3 or input.ndim - len(pairs) not in (1, 2):
         raise ShapeError(f"pad: expected 1 or 2 axes in front of the padded ones in mode {mode!r}, "
                          f"got shape {input.shape} and pad {given}")  # fmt: skip
+    for axis, ends in pairs.items():
+        _check_edges(input.shape[axis], *ends, mode)
     for axis, (before, after) in pairs.items():
         input = _pad_edges(input, axis, before, after, mode)
     return input
@@ -162,16 +164,25 @@ _EDGES: dict[str, Callable[[int, int], _Ends]] = {
 }
 
 
-def _pad_edges(input: T, axis: int, before: int, after: int, mode: str) -> T:
-    """One axis continued at both ends and cropped: as in torch first where it is circular, else last."""
-    circular = mode == "circular"
-    n = input.shape[axis] + (min(before, 0) + min(after, 0) if circular else 0)
+def _continued(n: int, before: int, after: int, mode: str) -> int:
+    """Size of what is continued: torch crops first where it is circular, else last."""
+    return n + (min(before, 0) + min(after, 0) if mode == "circular" else 0)
+
+
+def _check_edges(size: int, before: int, after: int, mode: str) -> None:
+    n = _continued(size, before, after, mode)
     most = {"reflect": n - 1, "circular": n}.get(mode, max(before, after, 0) if n else 0)
     if max(before, after) > most:
         raise ShapeError(
             f"pad: expected at most {most} for an axis of size {n} in mode {mode!r}, "
             f"got {(before, after)}"
         )
+
+
+def _pad_edges(input: T, axis: int, before: int, after: int, mode: str) -> T:
+    """One axis continued at both ends and cropped."""
+    circular = mode == "circular"
+    n = _continued(input.shape[axis], before, after, mode)
     input = _crop(input, axis, before, after) if circular else input
     parts = [input]
     for k, side in ((before, 0), (after, 1)):
