@@ -18,7 +18,7 @@ _SLICES = (1, 2, 4, 8, 16, 32)
 
 def applies(p: Problem, info: DeviceInfo) -> bool:
     """Where the smallest tile fits the local memory; few channels in a group would leave tiles empty."""
-    return gemm_tile.applies(info, p.kind) and p.whole_lanes
+    return gemm_tile.applies(info, p.kind, windows=True) and p.whole_lanes
 
 
 def tunables(p: Problem, info: DeviceInfo) -> list[dict[str, int]]:

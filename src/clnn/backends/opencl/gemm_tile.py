@@ -39,9 +39,9 @@ class Split(NamedTuple):
     depth: int
 
 
-def applies(info: DeviceInfo, kind: DType) -> bool:
-    """Whether any tile fits the device."""
-    return kind.is_floating_point and next(_fitting(info, kind), None) is not None
+def applies(info: DeviceInfo, kind: DType, *, windows: bool = False) -> bool:
+    """Whether any tile fits the device; for `windows` see `tiles`."""
+    return kind.is_floating_point and next(_fitting(info, kind, windows), None) is not None
 
 
 def tiles(info: DeviceInfo, kind: DType, *, windows: bool = False) -> list[Tile]:
@@ -115,9 +115,8 @@ def _fitting(
         registers = rm * rn <= (32 if kind is float64 else 64)
         if intel and kind is float64:
             registers = rm * rn * tk <= 128  # as few as half of what others have for a work-item
-        elif (
-            intel and windows
-        ):  # whose addresses take registers too, and halves on their way to floats
+        elif intel and windows:
+            # addresses take registers too, and so do halves on their way to floats
             most = 16 if kind.itemsize == 2 else 32
             registers = rm * rn <= most and (tm + tn) * tk <= 8 * items
         if (

@@ -19,8 +19,8 @@ _LOW: dict[str, Any] = {
 
 # What runs differently on another device follows from DeviceInfo alone, so a processor can do it all.
 PROFILES: Mapping[str, Mapping[str, Any]] = {
-    "gpu": {"kind": "gpu", "integrated": False},
-    "big": {"kind": "gpu", "integrated": False, "compute_units": 132, "local_mem": 49152},
+    "gpu": {"kind": "gpu", "vendor": "nobody", "integrated": False},
+    "big": {"kind": "gpu", "vendor": "nobody", "integrated": False, "compute_units": 132, "local_mem": 49152},
     "small": {
         "kind": "gpu", "integrated": True, "max_group": 64, "max_items": (64, 64, 64), "local_mem": 16384,
         "fp16": False, "fp64": False,
