@@ -88,7 +88,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         metavar="PART",
         help=f"of {' '.join(PARTS)} (default: all)",
     )
-    parser.add_argument("--quick", action="store_true", help="what continuous integration has time for")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="a part, in minutes rather than hours")  # fmt: skip
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS), metavar="GPU",
                         help=f"of {' '.join(TARGETS)} (default: all)")  # fmt: skip
     parser.add_argument("--only", nargs="+", metavar="FAMILY", help="kernels of these families")
