@@ -278,7 +278,11 @@ class GRU(_Gru, Recurrent):
 class _Cell(_Kind):
     """One step, for loops written by hand."""
 
-    def _setup(self, device: DeviceLike) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: DeviceLike = None,
+        dtype: DTypeLike = None,
+    ) -> None:  # fmt: skip
+        super().__init__(input_size, hidden_size, bias, dtype)
         self._add_weights("", self.input_size, device)
         self.reset_parameters()
 
@@ -307,28 +311,13 @@ class RNNCell(_Elman, _Cell):
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh",
         device: DeviceLike = None, dtype: DTypeLike = None,
     ) -> None:  # fmt: skip
-        super().__init__(input_size, hidden_size, bias, dtype)
+        super().__init__(input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = choice("RNNCell", "nonlinearity", nonlinearity, ("tanh", "relu"))
-        self._setup(device)
 
 
 class LSTMCell(_Lstm, _Cell):
     """One step of an LSTM.  (N, input_size), a pair of (N, H) -> a pair of (N, H); or all without N."""
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: DeviceLike = None,
-        dtype: DTypeLike = None,
-    ) -> None:  # fmt: skip
-        super().__init__(input_size, hidden_size, bias, dtype)
-        self._setup(device)
-
 
 class GRUCell(_Gru, _Cell):
     """One step of a GRU.  (N, input_size), (N, H) -> (N, H); or all without N. hx None: zeros."""
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: DeviceLike = None,
-        dtype: DTypeLike = None,
-    ) -> None:  # fmt: skip
-        super().__init__(input_size, hidden_size, bias, dtype)
-        self._setup(device)

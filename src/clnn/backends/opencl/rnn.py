@@ -181,8 +181,8 @@ ENGINES = [
     Algorithm("tile", _fits, _tiles, worth=not_on_cpus),
     Algorithm("plain", always, _plain),
 ]
-_GATES = {"rnn_sequence": 1, "lstm_sequence": 4, "gru_sequence": 3}
-ALGORITHMS = {f"{op}{way}": ENGINES for op in _GATES for way in ("", "_grad")}
+_OPS = ("rnn_sequence", "lstm_sequence", "gru_sequence")
+ALGORITHMS = {f"{op}{way}": ENGINES for op in _OPS for way in ("", "_grad")}
 
 
 def _run(rt: Runtime, op: str, call: Call) -> None:
@@ -204,7 +204,8 @@ def _forward(op: str) -> Callable[..., None]:
         gates, h0, *more = arrays[:own]
         weight, after = arrays[own], arrays[own + 1 :]
         steps, rows, _ = gates.shape
-        p = Problem(steps, rows, weight.shape[1], _GATES[op], gates.dtype)
+        width, units = weight.shape
+        p = Problem(steps, rows, units, width // units, gates.dtype)
         defines = {"keep": keep, "bias": bias, "lengths": after[bias].dtype.code if lengths else None}  # fmt: skip
         before = (gates, _widened(rt, h0), *more)
         _run(rt, op, Call("forward", _mode(op, nonlinearity), p, before, weight, after, reverse, defines))  # fmt: skip
@@ -220,7 +221,8 @@ def _backward(op: str) -> Callable[..., None]:
         before, weight, after = arrays[:own], arrays[own], arrays[own + 1 :]
         dx = after[lengths]
         steps, rows, _ = dx.shape
-        p = Problem(steps, rows, weight.shape[1], _GATES[op], dx.dtype)
+        width, units = weight.shape
+        p = Problem(steps, rows, units, width // units, dx.dtype)
         defines = {"keep": True, "bias": False, "lengths": after[0].dtype.code if lengths else None}  # fmt: skip
         call = Call("backward", _mode(op, nonlinearity), p, before, weight, after, reverse, defines)
         _run(rt, f"{op}_grad", call)
@@ -275,6 +277,6 @@ def leading(rt: Runtime, x: Buffer, out: Spec, *, length: int) -> Buffer:
 
 
 IMPLEMENTATIONS = {
-    **{op: _forward(op) for op in _GATES},
-    **{f"{op}_grad": _backward(op) for op in _GATES},
+    **{op: _forward(op) for op in _OPS},
+    **{f"{op}_grad": _backward(op) for op in _OPS},
 }
