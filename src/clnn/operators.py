@@ -10,8 +10,9 @@ from .autograd import Variable
 from .dtypes import Number, bool_
 from .errors import AutogradError, DTypeError, ShapeError
 from .methods import Methods
-from .ops.creation import FULL, as_number, make
+from .ops.creation import FULL, make
 from .ops.random import Generator, normal, uniform
+from .ops.rules import as_number
 
 
 def _reflected(fn: Callable[..., Any]) -> Callable[..., Any]:

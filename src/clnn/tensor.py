@@ -17,8 +17,9 @@ from .dtypes import dtype as as_dtype
 from .errors import AutogradError, DTypeError, ShapeError
 from .methods import Where
 from .operators import Operators
-from .ops.creation import ARANGE, EMPTY, EYE, LINSPACE, as_number, as_shape, filled, make
+from .ops.creation import ARANGE, EMPTY, EYE, LINSPACE, as_shape, filled, make
 from .ops.movement import Ints
+from .ops.rules import as_number
 from .shapes import Spec
 
 

@@ -8,13 +8,13 @@ from typing import Any
 from ..autograd import T, apply, create, python_number
 from ..device import Device
 from ..device import device as open_device
-from ..dtypes import DType, Number, as_kind, bool_, of_number
+from ..dtypes import DType, Number, bool_, of_number
 from ..dtypes import dtype as as_dtype
 from ..errors import DTypeError, SettingError
 from ..op import Op
 from ..shapes import Shape, Spec, check_shape
 from .movement import as_ints
-from .rules import check_floating, operand
+from .rules import as_number, check_floating, operand
 
 
 def make(
@@ -23,11 +23,6 @@ def make(
     """Run an op without operands; the leaf it gives requires grad if asked, else DTypeError."""
     out = create(op, cls, open_device(device), **settings)
     return out.requires_grad_() if requires_grad else out
-
-
-def as_number(op: str, value: Any, kind: DType) -> Number:
-    """`value` as the Python number of `kind`; raises DTypeError, or SettingError where it does not fit."""
-    return as_kind(op, python_number(op, value), kind)
 
 
 def as_shape(op: str, size: tuple[Any, ...]) -> Shape:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from ..autograd import T, Variable, apply, python_number
-from ..dtypes import DType, Number, as_kind, bool_, result_type
+from ..dtypes import DType, Number, bool_, result_type
 from ..dtypes import dtype as as_dtype
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import OPS, Op
 from ..shapes import Shape, Spec, broadcast
-from .rules import binary_vjp, factor, operand, promoted, unary, unbroadcast
+from .rules import as_number, binary_vjp, factor, operand, promoted, unary, unbroadcast
 
 Operand: TypeAlias = (
     T | Number
@@ -353,7 +353,7 @@ def masked_fill(input: T, mask: T, value: Operand[T]) -> T:
         if value.ndim:
             raise ShapeError(f"masked_fill: expected a 0-d value, got shape {value.shape}")
     else:
-        value = as_kind("masked_fill", python_number("masked_fill", value), input.dtype)
+        value = as_number("masked_fill", value, input.dtype)
     return cast(where(mask, value, input), input.dtype)
 
 

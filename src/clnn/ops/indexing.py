@@ -13,10 +13,9 @@ from ..dtypes import Number, int32, int64
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Shape, Spec, broadcast, normalize_axis
-from .creation import as_number
 from .elementwise import add, lt, mul, where
 from .movement import PLACE, as_ints, broadcast_to, reshape, take_slice
-from .rules import factor, operand
+from .rules import as_number, factor, operand
 
 # --- the primitives -----------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from ..autograd import T, apply
 from ..dtypes import Number
 from ..errors import SettingError, ShapeError
 from ..shapes import Shape, check_shape, normalize_axis
-from .creation import as_number
 from .movement import (
     PLACE,
     Ints,
@@ -21,7 +20,7 @@ from .movement import (
     take_slice,
     unsqueeze,
 )
-from .rules import operand
+from .rules import as_number, operand
 
 
 def split(tensor: T, split_size_or_sections: Ints, dim: int = 0) -> tuple[T, ...]:

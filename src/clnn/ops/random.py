@@ -13,9 +13,9 @@ from ..dtypes import DType, bool_
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Shape, Spec, check_shape
-from .creation import as_number, filled, like, make
+from .creation import filled, like, make
 from .elementwise import mul
-from .rules import check_floating, operand, real
+from .rules import as_number, check_floating, operand, real
 
 _WORDS = 4  # numbers in one Philox block
 

@@ -42,6 +42,11 @@ def operand(op: str, x: Any) -> None:
         raise DTypeError(f"{op}: expected a Tensor, got {kind}{hint}")
 
 
+def as_number(op: str, value: Any, kind: DType) -> Number:
+    """`value` as the Python number of `kind`; raises DTypeError, or SettingError where it does not fit."""
+    return as_kind(op, python_number(op, value), kind)
+
+
 def factor(op: str, value: Any, kind: DType) -> Number:
     """A number for tensors of `kind` to be multiplied by or compared with; SettingError for an int too large."""
     number = python_number(op, value)

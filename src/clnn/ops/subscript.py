@@ -13,12 +13,11 @@ from ..dtypes import Number, bool_, int64
 from ..errors import DTypeError, IndexOutOfRangeError, ShapeError
 from ..op import OPS
 from ..shapes import Shape, Spec, broadcast
-from .creation import as_number
 from .elementwise import cast, sub, where
 from .indexing import FLAT_INDEX, POSITIONS, check_index, scatter, take_rows
 from .movement import ASSIGN, broadcast_to, permute, reshape, take_slice
 from .reduce import sum as total
-from .rules import operand
+from .rules import as_number, operand
 
 
 def getitem(input: T, index: Any) -> T:
