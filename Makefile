@@ -1,7 +1,7 @@
 # Every target makes .venv and installs what it needs; nothing here needs root, but what `make matrix` asks apt for.
 #   make demo        train a network on handwritten digits on this machine's best device
 #   make test        the test suite
-#   make test-peers  the comparisons with PyTorch and ONNX Runtime, which it leaves out (large downloads)
+#   make test-peers  the comparisons with PyTorch, ONNX Runtime, Keras and MPNeuralNetwork, which it leaves out (large)
 #   make test-low    the conformance tests on devices that can do little (DEVICE=opencl:1 for one of them)
 #   make fuzz        random calls, bad ones, and damaged files: MINUTES=30 DEVICE= SEED= OPS= (names, or "file")
 #   make lint        style, types, import contracts
@@ -33,8 +33,8 @@ test: $(VENV)/.has-test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 # Imported once first: a torch that does not load must fail here, not skip every comparison.
-test-peers: $(VENV)/.has-test $(VENV)/.has-bench $(VENV)/.has-torch
-	$(BIN)/python -c "import torch, onnxruntime"
+test-peers: $(VENV)/.has-test $(VENV)/.has-bench $(VENV)/.has-torch $(VENV)/.has-origins
+	KERAS_BACKEND=torch $(BIN)/python -c "import torch, onnxruntime, keras, mpneuralnetwork"
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m peers
 
 # One after the other: every kernel is another one there, and compiling them takes most of the time.
@@ -91,6 +91,8 @@ $(VENV)/.has-demo $(VENV)/.has-test $(VENV)/.has-bench: $(VENV)/.has-%: pyprojec
 	$(PIP) --editable '.[cpu,$*]'
 	@touch $@
 
-$(VENV)/.has-lint $(VENV)/.has-docs $(VENV)/.has-torch: $(VENV)/.has-%: pyproject.toml | $(BIN)/python
+# The origins come after torch: Keras must find the pinned one.
+$(VENV)/.has-origins: | $(VENV)/.has-torch
+$(VENV)/.has-lint $(VENV)/.has-docs $(VENV)/.has-torch $(VENV)/.has-origins: $(VENV)/.has-%: pyproject.toml | $(BIN)/python
 	$(PIP) --editable '.[$*]'
 	@touch $@
