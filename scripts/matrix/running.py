@@ -61,23 +61,19 @@ def _rusticl(tools: Tools, folder: Path) -> list[_How]:
 
 
 def _oclgrind(tools: Tools, folder: Path) -> list[_How]:
-    """Once for GPUs, once for CPUs: in vectors it loses track of what was written, so there memory holds NaN."""
+    """For races, and accesses out of bounds, under the facts of GPUs and CPUs; then for what was never written.
+
+    In vectors it loses track of that, so there memory holds NaN, as it does wherever races are looked for.
+    """
     log = ("--log", str(folder / "log"))
     # With several threads of its own it takes for unwritten what another one has written, and crashes; it does not know
-    # all instructions that its compiler's optimizer makes. After 1000 reports it would be silent about all others.
-    options = (
-        "--data-races",
-        "--num-threads",
-        "1",
-        "--max-errors",
-        "1000000",
-        "--build-options",
-        "-cl-opt-disable",
-    )
-    before, written = (str(tools.oclgrind), *options, *log), "--uninitialized"
+    # all instructions that its compiler's optimizer makes.
+    plain = (str(tools.oclgrind), "--num-threads", "1", "--build-options", "-cl-opt-disable", *log)
+    gpus = ("--facts", "gpu", "tiny", *log)
     return [
-        _How((*before, written), ("--facts", "gpu", "tiny", *log), crashes=(written,)),
-        _How(before, ("--facts", "cpu", "--fill", *log)),
+        _How((*plain, "--data-races"), (*gpus, "--fill")),
+        _How((*plain, "--data-races"), ("--facts", "cpu", "--fill", *log)),
+        _How((*plain, "--uninitialized"), gpus, crashes=("--uninitialized",)),
     ]
 
 

@@ -40,6 +40,8 @@ FORWARD = [
     conv((2, 17, 9, 9), (37, 17, 3, 3), padding=1),
     conv((1, 67, 8, 8), (70, 67, 3, 3), stride=2, padding=1),
     conv((5, 32, 7, 7), (64, 32, 1, 1), bias=False),
+    # more pixels than a slice of the weight gradient multiplies at a time
+    conv((1, 2, 27, 28), (100, 2, 3, 3), bias=False),
     conv((1, 3, 12, 12), (8, 3, 4, 4), stride=4),
     conv((2, 2, 6, 5), (3, 2, 3, 5), padding="same"),
     conv((2, 2, 9, 5), (3, 2, 4, 3), padding="same", dilation=2),

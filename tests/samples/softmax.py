@@ -16,6 +16,7 @@ SPECIAL = [
     [1.0, -INF, 2.0, -INF],
     [INF, -INF, INF, 0.0],
 ]
+LOW = [[-1000.0 - i for i in range(16)]]  # no lane after these that might be larger
 MASKED = [[-INF] * 4500 + [1.0, 2.0] * 400]  # pieces without any finite number
 
 SAMPLES = [
@@ -27,6 +28,7 @@ SAMPLES = [
         for v in (WILD, SPECIAL)
         for d in (0, 1)
     ],
+    *[sample(f, T(values=LOW), dim=1) for f in BOTH],
     *[sample(f, T(values=MASKED, grad=f == "softmax"), dim=1, numeric_grad=False) for f in BOTH],
     *[
         sample(f, T(3, 37, dtype=t), dim=d)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isnan
 from typing import Any
 
-from ..autograd import T
+from ..autograd import T, no_grad
 from ..dtypes import result_type
 from ..errors import SettingError
 from ..shapes import Axes, broadcast, normalize_axes, normalize_axis
@@ -33,14 +33,15 @@ def normalize(input: T, p: float = 2.0, dim: Axes = 1, eps: float = 1e-12, out: 
 def cosine_similarity(x1: T, x2: T, dim: int = 1, eps: float = 1e-8) -> T:
     """The cosine of the angle between vectors along `dim`; norms count as eps at least.
 
-    (*, D, *), (*, D, *) -> (*, *); x1 and x2 broadcast first. Raises DTypeError for integers.
+    (*, D, *), (*, D, *) -> (*, *); x1 and x2 broadcast first. Gradients are those of norms that eps does not hold,
+    as in torch. Raises DTypeError for integers.
     """
     operand("cosine_similarity", x1)
     operand("cosine_similarity", x2)
     axis = normalize_axis("cosine_similarity", dim, max(x1.ndim, x2.ndim))
     eps = real("cosine_similarity", "eps", eps)
     x1, x2 = _alike("cosine_similarity", x1, x2)
-    return sum(mul(normalize(x1, 2.0, axis, eps), normalize(x2, 2.0, axis, eps)), axis)
+    return sum(mul(_directed(x1, axis, eps), _directed(x2, axis, eps)), axis)
 
 
 def pairwise_distance(x1: T, x2: T, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> T:
@@ -52,9 +53,18 @@ def pairwise_distance(x1: T, x2: T, p: float = 2.0, eps: float = 1e-6, keepdim: 
     operand("pairwise_distance", x2)
     broadcast("pairwise_distance", x1.shape, x2.shape)
     order = real("pairwise_distance", "p", p)
+    least = real("pairwise_distance", "eps", eps)
     if isnan(order):
         raise SettingError(f"pairwise_distance: expected p to be a number, got {p}")
-    return norm(add(sub(x1, x2), real("pairwise_distance", "eps", eps)), order, -1, keepdim)
+    return norm(add(sub(x1, x2), least), order, -1, keepdim)
+
+
+def _directed(x: Any, axis: int, eps: float) -> Any:
+    """x over its norm along `axis`, which eps lifts without a part in the gradient."""
+    length = norm(x, 2.0, axis, keepdim=True)
+    with no_grad():
+        lift = clamp(sub(eps, length), min=0.0)
+    return div(x, add(length, lift))
 
 
 def _alike(op: str, x1: Any, x2: Any) -> tuple[Any, Any]:
