@@ -11,6 +11,7 @@ from child import run
 
 import clnn
 from clnn import nn, ops, optim
+from clnn.backends.opencl import algorithms
 from clnn.errors import AutogradError, OutOfMemoryError
 from clnn.shapes import Spec
 
@@ -146,6 +147,25 @@ def test_more_than_one_array_may_hold(opencl_device, rt, monkeypatch):
             make()
         assert e.value.asked > 4096
     assert ops.matmul(y, x).numpy() == [[64]]
+
+
+def test_an_algorithm_whose_scratch_is_too_large_makes_way(opencl_device, rt, monkeypatch):
+    """Winograd's points are larger than any operand here."""
+    trust = clnn.device(opencl_device).backend.trust
+    x, w, same = (
+        ones(opencl_device, *n) for n in ((1, 40, 12, 12), (40, 40, 3, 3), (40, 40, 3, 3))
+    )
+    with clnn.profile(opencl_device) as usual:
+        wanted = ops.conv2d(x, w).numpy()
+    small = dataclasses.replace(rt.info, max_alloc=w.nbytes)
+    monkeypatch.setattr(rt, "info", small)
+    monkeypatch.setitem(algorithms._judges, small, trust)
+    rt.plans.clear()
+    with clnn.profile(opencl_device) as found:
+        got = ops.conv2d(x, same).numpy()  # of `w` there may be packed weights already
+    rt.plans.clear()
+    assert found.launches[-1][0] != usual.launches[-1][0]
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
 
 
 def test_memory_that_is_found_at_the_launch(opencl_device, rt, monkeypatch):

@@ -44,12 +44,18 @@ def meaning(rt: Runtime, what: str, error: cl.Error, asked: int = 0) -> ClnnErro
     )
 
 
-def out_of_memory(rt: Runtime, asked: int, expected: str) -> OutOfMemoryError:
+class TooLargeError(OutOfMemoryError):
+    """An array that the device never holds, whatever else is freed; another algorithm may do without it."""
+
+
+def out_of_memory(
+    rt: Runtime, asked: int, expected: str, kind: type[OutOfMemoryError] = OutOfMemoryError
+) -> OutOfMemoryError:
     """An OutOfMemoryError with the numbers of the pool."""
     held = int(rt.pool.active_bytes)
     free = max(0, rt.info.global_mem - int(rt.pool.managed_bytes))
     got = f"a request for {asked} bytes" if asked else "a refusal"
-    return OutOfMemoryError(
+    return kind(
         f"{rt.info.name}: expected {expected}, got {got} with {held} held by tensors "
         f"and about {free} free; use a smaller batch, or clnn.empty_cache()",
         asked, held, free,

@@ -21,7 +21,7 @@ from .. import Launch
 from . import lifetime
 from .arguments import converters, set_all, set_numbers
 from .discovery import DeviceInfo
-from .failure import meaning, of_memory, out_of_memory
+from .failure import TooLargeError, meaning, of_memory, out_of_memory
 from .program import numbered, render
 from .program_store import Programs
 from .tuning import Tuning
@@ -120,7 +120,7 @@ class Runtime:
         nbytes = max(spec.nbytes, 4)
         if nbytes > self.info.max_alloc:
             limit = f"at most {self.info.max_alloc} bytes in one array"
-            raise out_of_memory(self, nbytes, limit)
+            raise out_of_memory(self, nbytes, limit, TooLargeError)
         try:
             mem = self.pool.allocate(nbytes)
         except cl.Error as exc:

@@ -11,6 +11,7 @@ from ...errors import DeviceError, KernelBuildError
 from ...switches import SELFTEST
 from .. import Backend
 from . import algorithms, tuning
+from .failure import TooLargeError
 from .selftest import SelfTest
 from .trust_store import Variant, Verdicts
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 
 class _Call(threading.local):
-    """The call that is being planned on this thread: its dtype, and what was chosen for it."""
+    """The call that is being planned on this thread: its dtype, what was chosen for it, and what lacked memory."""
 
     def __init__(self) -> None:
         self.dtype = ""
         self.chosen: list[tuple[str, str]] = []
+        self.small: set[tuple[str, str]] = set()
 
 
 class Trust:
@@ -44,8 +46,10 @@ class Trust:
         algorithms.judge(self.info, self)
 
     def distrusts(self, op: str, algorithm: str) -> bool:
-        """Whether the algorithm has failed in the dtype of the call that is being planned."""
-        failed = self.verdicts.failed
+        """Whether the algorithm has failed in the dtype of the call that is being planned, or lacks memory for it."""
+        failed, small = self.verdicts.failed, self._call.small
+        if small and (op, algorithm) in small:
+            return True
         return bool(failed) and Variant(op, algorithm, self._call.dtype) in failed
 
     def chosen(self, op: str, algorithm: str) -> None:
@@ -55,10 +59,24 @@ class Trust:
 
     def run(self, impl: Callable[..., None], op: str, inputs: Sequence[Any], outs: Sequence[Buffer],
             settings: dict[str, Any]) -> None:  # fmt: skip
-        """Run `impl`; by other algorithms if those it chose turn out wrong, or do not compile.
+        """Run `impl`; by other algorithms if those it chose turn out wrong, do not compile, or need too large an array.
 
-        Raises DeviceError when none is left.
+        Raises DeviceError when none is left that is right, OutOfMemoryError when none is left that fits.
         """
+        try:
+            self._run(impl, op, inputs, outs, settings)
+        except TooLargeError:
+            if not self._call.chosen or self._call.chosen[-1] in self._call.small:
+                self._call.chosen.clear()
+                raise
+            self._call.small.add(self._call.chosen[-1])
+            try:
+                self.run(impl, op, inputs, outs, settings)
+            finally:
+                self._call.small.clear()
+
+    def _run(self, impl: Callable[..., None], op: str, inputs: Sequence[Any], outs: Sequence[Buffer],
+             settings: dict[str, Any]) -> None:  # fmt: skip
         before, error = self.choices, None
         self._call.chosen.clear()  # another backend on the device may have left some
         if self.verdicts.failed:
@@ -69,6 +87,8 @@ class Trust:
                 return  # a plan that has run before: all of it is known
         except KernelBuildError as found:
             error = found
+        except TooLargeError:
+            raise
         except BaseException:
             self._call.chosen.clear()
             raise
@@ -81,7 +101,7 @@ class Trust:
             for variant, why in failed:
                 self._quarantine(variant, why)
             self.backend.rt.plans.clear()
-            self.run(impl, op, inputs, outs, settings)
+            self._run(impl, op, inputs, outs, settings)
 
     def _examine(self, chosen: Sequence[Variant], error: KernelBuildError | None, op: str,
                  inputs: Sequence[Any], settings: dict[str, Any]) -> list[tuple[Variant, str]]:  # fmt: skip
