@@ -18,6 +18,8 @@ def by_torch(case: Any) -> bool:
         return True  # it negates alpha, which wraps around there
     if case.sample.fn == "pairwise_distance" and "100" in repr(case.sample):
         return True  # the hundredth powers of its differences vanish
+    if "gelu" in repr(case.sample) and "inf" in repr(case.sample):
+        return True  # of an infinity its vectors make NaN, where the limit is known
     if case.sample.fn == "softmin" and "dtype" in case.spoiled:
         return True  # it negates before it converts, which wraps around in uint8
     if case.sample.fn == "addmm" and "nan" in repr((case.sample.args, case.sample.kwargs)):
