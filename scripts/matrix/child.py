@@ -65,7 +65,7 @@ def main() -> None:
             for name in EXTRAS for facts in args.facts if facts != "tiny"
         ]  # fmt: skip
     share, of = (int(n) for n in args.share.split("/"))
-    mine = jobs[share::of]
+    mine = [(label, job) for label, job in jobs[share::of] if label not in args.leave]
     known: set[tuple[str, str, str]] = set()
     with args.out.open("a", buffering=1) as out:
         for number, (label, job) in list(enumerate(mine))[args.skip :][: args.take]:
@@ -104,6 +104,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--take", type=int)
     parser.add_argument("--only", nargs="+")
+    parser.add_argument("--leave", nargs="+", default=[], help="calls to leave out")
     parser.add_argument("--log", type=Path)
     return parser.parse_args()
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from .tools import Tools
 
 ROOT = Path(__file__).resolve().parents[2]
+_LONG = 1.0  # seconds
 
 
 @dataclass
@@ -42,12 +43,16 @@ class Ran:
 
 
 class _How(NamedTuple):
-    """What stands before the command, what it is told, and its environment; `crashes`: what to leave out after one."""
+    """What stands before the command, what it is told, and its environment.
+
+    `crashes`: what to leave out after one.  `short`: whether calls that took long before are left out, in a quick run.
+    """
 
     before: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     crashes: tuple[str, ...] = ()
+    short: bool = False
 
 
 def _rusticl(tools: Tools, folder: Path) -> list[_How]:
@@ -73,7 +78,7 @@ def _oclgrind(tools: Tools, folder: Path) -> list[_How]:
     return [
         _How((*plain, "--data-races"), (*gpus, "--fill")),
         _How((*plain, "--data-races"), ("--facts", "cpu", "--fill", *log)),
-        _How((*plain, "--uninitialized"), gpus, crashes=("--uninitialized",)),
+        _How((*plain, "--uninitialized"), gpus, crashes=("--uninitialized",), short=True),
     ]
 
 
@@ -116,9 +121,11 @@ def run(name: str, tools: Tools, jobs: int, close: bool, only: Sequence[str] | N
             folder, found = Path(text, str(n)), ([], [], [])
             folder.mkdir()
             for how in IMPLEMENTATIONS[name](tools, folder):
-                for all_, new in zip(
-                    found, _share(how, folder, [*told, "--share", f"{n}/{jobs}"]), strict=True
-                ):
+                long = [] if close or not how.short else _long(found[0])
+                leave = ["--leave", *long] if long else []
+                found[1].extend(long)
+                share = [*told, "--share", f"{n}/{jobs}", *leave]
+                for all_, new in zip(found, _share(how, folder, share), strict=True):
                     all_ += new
             return found
 
@@ -133,6 +140,11 @@ def run(name: str, tools: Tools, jobs: int, close: bool, only: Sequence[str] | N
         ran.wrong += [f"no call runs {f}.{k}" for f, k in sorted(there - ran.kernels)]
     ran.seconds = time.monotonic() - start
     return ran
+
+
+def _long(lines: list[dict[str, Any]]) -> list[str]:
+    """Calls that would take minutes with every value tracked."""
+    return [line["call"] for line in lines if line.get("seconds", 0) > _LONG]
 
 
 def _share(

@@ -18,6 +18,8 @@ def by_torch(case: Any) -> bool:
         return True  # it negates alpha, which wraps around there
     if case.sample.fn == "pairwise_distance" and "100" in repr(case.sample):
         return True  # the hundredth powers of its differences vanish
+    if case.sample.fn.startswith("max_pool") and _misses(case.sample):
+        return True  # its gradient of a window without elements goes to memory that is not its own
     if "gelu" in repr(case.sample) and "inf" in repr(case.sample):
         return True  # of an infinity its vectors make NaN, where the limit is known
     if case.sample.fn == "softmin" and "dtype" in case.spoiled:
@@ -27,6 +29,14 @@ def by_torch(case: Any) -> bool:
     if case.sample.family == "attention" and "shape" in case.spoiled:
         return True  # it lets an empty batch of value pass for one
     return case.sample.family == "loss" and "dtype" in case.spoiled
+
+
+def _misses(sample: Any) -> bool:
+    """Whether a window may lie between elements: taps are farther apart than an axis is long."""
+    apart = sample.kwargs.get("dilation", sample.args[4] if len(sample.args) > 4 else 1)
+    space = sample.args[0].shape[-1 if sample.fn.endswith("1d") else -2 :]
+    axes = apart if isinstance(apart, (tuple, list)) else [apart] * len(space)
+    return any(isinstance(d, int) and d > n for d, n in zip(axes, space, strict=False))
 
 
 def wider(case: Any, error: BaseException) -> bool:
@@ -59,6 +69,7 @@ TORCH_CANNOT = (
     "output with shape [",  # logsumexp over dim=(), limits of clamp that are larger than input
     "INTERNAL ASSERT",  # its own mistakes
     "Overflow when unpacking",  # numbers that it keeps in fewer bits
+    "expected scalar type",  # parameters in float32 beside a half input, of nothing
     "too big to convert",
     "without overflow",
     "lambda must be in range",
@@ -67,6 +78,7 @@ TORCH_CANNOT = (
 # Indices are not checked: one out of range reads NaN, or 0. And int32 is an index too.
 OF_INDICES = (
     "Class values must be", "self indexing axis dim should be positive", "index out of range", "is out of bounds",
+    "out of DATA bounds",
     "applicable to index tensor", "should be Long but got Int",
 )  # fmt: skip
 

@@ -100,6 +100,14 @@ SAMPLES = [
 ]  # fmt: skip
 
 ERRORS = [
+    bad(
+        "sub",
+        T(2),
+        T(2, dtype="float16"),
+        alpha=None,
+        error=DTypeError,
+        match="sub: expected Tensors or Python numbers, got NoneType",
+    ),
     *[
         bad(
             f,

@@ -34,15 +34,17 @@ def _times(op: str, input: Any, other: Any, alpha: Number) -> Any:
     """alpha * other, in the dtype of the result: in a smaller one it might not fit."""
     if alpha == 1:
         return other
+    number = python_number(op, alpha)
     if not isinstance(other, Variable):
-        return python_number(op, other) * python_number(op, alpha)
+        return python_number(op, other) * number
     if isinstance(input, Variable):
         OPS[op].infer(input.spec, other.spec)
-        both = ((x.dtype, x.ndim) for x in (input, other))
-        other = cast(other, result_type(both))
+        kind = result_type((x.dtype, x.ndim) for x in (input, other))
+        number = factor(op, alpha, kind)
+        other = cast(other, kind)
     else:
         python_number(op, input)
-    return mul(other, alpha)
+    return mul(other, number)
 
 
 def mul(input: Operand[T], other: Operand[T]) -> T:

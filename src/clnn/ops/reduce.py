@@ -8,12 +8,23 @@ from math import prod as product
 from types import NoneType
 from typing import Any, NamedTuple
 
-from ..autograd import T, Variable, apply
+from ..autograd import T, Variable, apply, no_grad
 from ..dtypes import DType, Number, accumulator, bool_, float32, int64, uint8
 from ..errors import DTypeError, IndexOutOfRangeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Axes, Shape, Spec, broadcast, normalize_axes, normalize_axis, reduced
-from .elementwise import abs, cast, maximum, minimum
+from .elementwise import (
+    abs,
+    cast,
+    div,
+    isfinite,
+    logical_and,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    where,
+)
 from .movement import reshape
 from .rules import check_floating, operand, real
 
@@ -326,7 +337,19 @@ def norm(
         _not_empty("norm", x.spec, axes)
     if order in (inf, -inf):
         return (amax if order > 0 else amin)(abs(x), axes, keepdim)
-    return apply(NORM, x, p=order, axes=axes, keepdim=bool(keepdim))
+    if order in (0, 1, 2) or 0 in x.shape:
+        return apply(NORM, x, p=order, axes=axes, keepdim=bool(keepdim))
+    return _scaled_norm(x, order, axes, bool(keepdim))
+
+
+def _scaled_norm(x: Any, p: float, axes: Shape, keepdim: bool) -> Any:
+    """The norm of x / s times s, where s is the largest |x|, or for p < 0 the smallest: no power leaves the range."""
+    wide = cast(x, accumulator(x.dtype))
+    with no_grad():
+        most = (amax if p > 0 else amin)(abs(wide), axes, True)
+        scale = where(logical_and(isfinite(most), ne(most, 0)), most, 1.0)
+    found = mul(apply(NORM, div(wide, scale), p=p, axes=axes, keepdim=True), scale)
+    return cast(found if keepdim else reshape(found, reduced(x.shape, axes, False)), x.dtype)
 
 
 def _moments(

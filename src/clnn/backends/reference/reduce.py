@@ -194,8 +194,8 @@ def logsumexp(x: Any, *, axes: Shape, keepdim: bool) -> Any:
 
 @implements("norm")
 def norm(x: Any, *, p: float, axes: Shape, keepdim: bool) -> Any:
-    """The p-norm; p = 0 counts what is not 0."""
-    wide = np.abs(_wide(x))
+    """The p-norm; p = 0 counts what is not 0. Powers are of the accumulator's range, as in kernels."""
     if p == 0:
-        return (wide != 0).sum(axis=axes, keepdims=keepdim).astype(x.dtype)
-    return ((wide**p).sum(axis=axes, keepdims=keepdim) ** (1 / p)).astype(x.dtype)
+        return (x != 0).sum(axis=axes, keepdims=keepdim).astype(x.dtype)
+    powers = np.abs(_saved(x, x)) ** p
+    return (_wide(powers).sum(axis=axes, keepdims=keepdim) ** (1 / p)).astype(x.dtype)
