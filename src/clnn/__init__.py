@@ -15,6 +15,10 @@ from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .backends.opencl.algorithms import algorithm as algorithm
+from .determinism import (
+    are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
+)
+from .determinism import use_deterministic_algorithms as use_deterministic_algorithms
 from .device import Device as Device
 from .device import default_device as default_device
 from .device import device as device
@@ -40,6 +44,7 @@ from .dtypes import int64 as int64
 from .dtypes import uint8 as uint8
 from .errors import AutogradError as AutogradError
 from .errors import ClnnError as ClnnError
+from .errors import DatasetError as DatasetError
 from .errors import DeviceError as DeviceError
 from .errors import DTypeError as DTypeError
 from .errors import FileFormatError as FileFormatError
