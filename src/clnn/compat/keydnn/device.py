@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
-from ... import device as clnn_device
 from ...device import Device as Base
+from ...device import default_device
 from ...errors import SettingError
 
 _CUDA = re.compile(r"cuda:(\d+)")
 _known: dict[tuple[str, int | None], Device] = {}
 
 
-class DeviceType(str, Enum):
+class DeviceType(StrEnum):
     """What Device.type is."""
 
     CPU = "cpu"
@@ -36,7 +36,7 @@ class Device(Base):
         found = _CUDA.fullmatch(device) if isinstance(device, str) else None
         if found is None and device != "cpu":
             raise SettingError(f"Device: expected 'cpu' or 'cuda:<index>', got {device!r}")
-        home = None if found else clnn_device.default_device()
+        home = None if found else default_device()
         key = device, None if home is None else home._key
         if key not in _known:
             new = _known[key] = object.__new__(cls)

@@ -124,18 +124,14 @@ def _window(layer: str, kernel: Size, stride: Size | None, padding: Size) -> tup
 class MaxPool2d(Layer, nn.MaxPool2d):
     """The largest value of each window.  (N, C, H, W) -> (N, C, H', W')."""
 
-    def __init__(
-        self, kernel_size: Size, *, stride: Size | None = None, padding: Size = 0
-    ) -> None:
+    def __init__(self, kernel_size: Size, *, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__(*_window("MaxPool2d", kernel_size, stride, padding))
 
 
 class AvgPool2d(Layer, nn.AvgPool2d):
     """The mean of each window, padding included.  (N, C, H, W) -> (N, C, H', W')."""
 
-    def __init__(
-        self, kernel_size: Size, *, stride: Size | None = None, padding: Size = 0
-    ) -> None:
+    def __init__(self, kernel_size: Size, *, stride: Size | None = None, padding: Size = 0) -> None:
         super().__init__(*_window("AvgPool2d", kernel_size, stride, padding))
 
 

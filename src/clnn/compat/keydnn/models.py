@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from ... import metrics as clnn_metrics
-from ... import nn, optim, training
+from ... import nn, training
 from ...autograd import no_grad
 from ...errors import ClnnError, DTypeError, SettingError
 from ...nn.arguments import check_tensor, count
@@ -220,7 +220,7 @@ def _metrics(given: Sequence[Any] | None, names: Sequence[str] | None) -> list[A
     given = list(given or ())
     if names is not None and len(names) != len(given):
         raise SettingError(f"fit: expected {len(given)} metric_names, got {len(names)}")
-    found = []
+    found: list[Any] = []
     for k, m in enumerate(given):
         name = str(names[k]) if names is not None else m if isinstance(m, str) else None
         if isinstance(m, str):

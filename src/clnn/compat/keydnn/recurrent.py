@@ -37,8 +37,8 @@ class _Cell(Layer):
 
     def _turned(self) -> tuple[Any, ...]:
         """The weights as clnn's ops take them: W_ih and W_hh (gates * H, any), b_ih, b_hh."""
-        ih, hh, *biases = (self._parameters[name] for name in _WEIGHTS)
-        return ops.t(ih), ops.t(hh), *biases
+        weights: list[Any] = [self._parameters[name] for name in _WEIGHTS]
+        return ops.t(weights[0]), ops.t(weights[1]), *weights[2:]
 
     def run(self, x: Any, states: tuple[Any, ...], reverse: bool = False) -> tuple[Any, ...]:
         """x (T, N, D) and a state (N, H) each -> all h (T, N, H), and the last of each state."""
@@ -60,7 +60,8 @@ class RNNCell(_Cell):
     def run(self, x: Any, states: tuple[Any, ...], reverse: bool = False) -> tuple[Any, ...]:
         """All steps."""
         ih, hh, *biases = self._turned()
-        return ops.rnn_sequence(ops.linear(x, ih, _both(*biases)), *states, hh, reverse=reverse)
+        (h,) = states
+        return ops.rnn_sequence(ops.linear(x, ih, _both(*biases)), h, hh, reverse=reverse)
 
     def forward(self, x_t: Any, h_prev: Any) -> Any:
         """(N, D), (N, H) -> (N, H)."""
@@ -75,7 +76,8 @@ class LSTMCell(_Cell):
     def run(self, x: Any, states: tuple[Any, ...], reverse: bool = False) -> tuple[Any, ...]:
         """All steps."""
         ih, hh, *biases = self._turned()
-        return ops.lstm_sequence(ops.linear(x, ih, _both(*biases)), *states, hh, reverse=reverse)
+        h, c = states
+        return ops.lstm_sequence(ops.linear(x, ih, _both(*biases)), h, c, hh, reverse=reverse)
 
     def forward(self, x_t: Any, h_prev: Any, c_prev: Any) -> tuple[Any, Any]:
         """(N, D), (N, H), (N, H) -> h and c, (N, H) each."""
@@ -91,8 +93,8 @@ class GRUCell(_Cell):
     def run(self, x: Any, states: tuple[Any, ...], reverse: bool = False) -> tuple[Any, ...]:
         """All steps."""
         ih, hh, b_ih, b_hh = (w if w is None else _reordered(w) for w in self._turned())
-        gates = ops.linear(x, ih, b_ih)
-        return ops.gru_sequence(gates, *states, hh, b_hh, reverse=reverse, reset_after=False)
+        (h,), gates = states, ops.linear(x, ih, b_ih)
+        return ops.gru_sequence(gates, h, hh, b_hh, reverse=reverse, reset_after=False)
 
     def forward(self, x_t: Any, h_prev: Any) -> Any:
         """(N, D), (N, H) -> (N, H)."""

@@ -273,7 +273,7 @@ class Tensor(Base):
                 "pass allow_cross_device=True"
             )
         with no_grad():
-            self.copy_(other)
+            self.copy_(adopted(other))
 
     def copy_from_numpy(self, arr: Any) -> None:
         """Take over the contents of an array of the same shape."""
@@ -341,9 +341,7 @@ class Parameter(Tensor, nn.Parameter):
                 self.grad = grad if self.grad is None else self.grad + grad
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        copy = super().__deepcopy__(memo)
-        copy.__class__ = Parameter
-        return copy
+        return adopted(super().__deepcopy__(memo))
 
     __repr__ = Tensor.__repr__
 
