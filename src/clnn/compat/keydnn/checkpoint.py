@@ -15,10 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from ... import nn
 from ...autograd import no_grad
 from ...device import Device as AnyDevice
 from ...errors import ClnnError, DeviceError, FileFormatError, OutOfMemoryError
+from ...nn.parameter import replace
 from ...nn.state import entries
+from ...tensor import tensor
 from .module import MODULES, Module
 
 FORMAT = "keydnn.json.ckpt.v1"
@@ -87,7 +90,7 @@ def load_state_payload_(model: Module, payloads: Any) -> None:
         plan.append((target, array))
     with no_grad():
         for target, array in plan:
-            target.copy_from_numpy(array)  # type: ignore[attr-defined]
+            replace(target, tensor(array, dtype=target.dtype, device=target.device))
 
 
 # --- architecture -------------------------------------------------------------------------------
@@ -100,7 +103,7 @@ def module_to_config(m: Any) -> dict[str, Any]:
 
 
 def module_from_config(node: Any) -> Any:
-    """The module that `module_to_config` described, with new weights.
+    """The module that `module_to_config` described, with new weights; a name KeyDNN has not is clnn's layer.
 
     Raises FileFormatError for a class that is not registered or a config it does not take.
     """
@@ -111,8 +114,8 @@ def module_from_config(node: Any) -> Any:
             f"checkpoint: expected a dict with type, config and children, got {node!r:.80}"
         )
     name = node.get("type")
-    cls = MODULES.get(name) if isinstance(name, str) else None
-    if cls is None:
+    cls = (MODULES.get(name) or vars(nn).get(name)) if isinstance(name, str) else None
+    if not isinstance(cls, type) or not issubclass(cls, nn.Module):
         raise FileFormatError(
             f"checkpoint: expected a registered module, got type {name!r:.80}; decorate its class with register_module"
         )

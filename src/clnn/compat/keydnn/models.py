@@ -14,6 +14,7 @@ from ... import nn, training
 from ...autograd import no_grad
 from ...errors import ClnnError, DTypeError, SettingError
 from ...nn.arguments import check_tensor, count
+from ...tensor import Tensor as Base
 from ...training.network import mode
 from . import checkpoint, losses, optimizers
 from .callbacks import CallbackList
@@ -118,7 +119,12 @@ class Model(Module):
         for name, number in (("epochs", epochs), ("batch_size", batch_size)):
             count("fit", name, number)
         listeners = CallbackList(callbacks)
-        trainer = training.Model(self, _loss(loss), metrics=_metrics(metrics, metric_names))
+        step_loss = _loss(loss)
+        trainer = training.Model(
+            self,
+            lambda *batch: _freeing(step_loss(*batch)),
+            metrics=_metrics(metrics, metric_names),
+        )
         # Not by the constructor: a script's own optimizer has no more than zero_grad and step.
         trainer.optimizer = _optimizer(self, optimizer, optimizer_kwargs)
         self.train()
@@ -201,6 +207,13 @@ def _loss(given: Any) -> Callable[[Any, Any], Any]:
     elif not callable(given):
         raise DTypeError(f"fit: expected loss to be a name or a function, got {given!r}")
     return lambda pred, target: fn(pred, adopted(target))
+
+
+def _freeing(value: Any) -> Any:
+    """A loss as clnn's Tensor, whose `backward` frees the graph on its way."""
+    if type(value) is Tensor:
+        value.__class__ = Base  # type: ignore[assignment]
+    return value
 
 
 def _optimizer(model: Model, given: Any, kwargs: Mapping[str, Any] | None) -> Any:
