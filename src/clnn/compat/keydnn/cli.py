@@ -75,13 +75,11 @@ def _test(args: argparse.Namespace) -> int:
     seed(args.seed)
     device = Device(args.device)
     root = Path(args.root).expanduser()
-    if args.train_mnist_example:
-        load, options, model = datasets.load_mnist, {}, _mlp(args.hidden_dim)
-    else:
-        load, options, model = datasets.load_cifar10, {"normalize": args.normalize}, _convolutions()
-    loaded: Any = load
+    load: Any = datasets.load_mnist if args.train_mnist_example else datasets.load_cifar10
+    model = _mlp(args.hidden_dim) if args.train_mnist_example else _convolutions()
+    normalize = args.normalize or args.train_mnist_example
     parts = [
-        _arrays(loaded(train=train, root_path=root, **options), limit, device)
+        _arrays(load(train=train, root_path=root, normalize=normalize), limit, device)
         for train, limit in ((True, args.limit_train), (False, args.limit_test))
     ]
     (x, y), test = parts
@@ -92,7 +90,7 @@ def _test(args: argparse.Namespace) -> int:
         batch_size=args.batch_size, epochs=args.epochs, shuffle=not args.no_shuffle,
         verbose=args.verbose, validation_data=test,
     )  # fmt: skip
-    print(f"test accuracy {found.last('val_acc'):.4f} on {model[-2].device}")  # type: ignore[union-attr]
+    print(f"test accuracy {found.last('val_acc'):.4f} on {model[-2].device}")
     return 0
 
 

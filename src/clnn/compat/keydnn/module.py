@@ -32,9 +32,9 @@ class Module(nn.Module):
     def _register(self, into: dict[str, Any], name: str, value: Any, kind: type) -> None:
         super()._register(into, name, adopted(value), kind)
 
-    def to(self, device: Any = None, dtype: Any = None) -> Any:
+    def to(self, device: Any, dtype: Any = None) -> Any:  # type: ignore[override]
         """Move everything to a device, in place."""
-        return super().to(None if device is None else place(device), dtype)
+        return super().to(place(device), dtype)
 
     to_ = to
 
@@ -44,7 +44,7 @@ class Layer(Module):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not cls.__name__.startswith("_"):
+        if cls.__module__.startswith(f"{__package__}.") and not cls.__name__.startswith("_"):
             register_module()(cls)
 
     @property
