@@ -110,5 +110,5 @@ def from_keras(
     parts = list(found) if isinstance(found, nn.Sequential) else [found]
     model = Sequential(*(converted(m) for m in parts))
     model.to(device)
-    model._is_built = True
+    model._mark(True)
     return model.eval()

@@ -54,8 +54,19 @@ class Model(Module):
         sample = Tensor(x, device, dtype=dtype) if isinstance(x, tuple | list) else x
         check_tensor("Model.build", sample)
         with mode(self, False), no_grad():
-            self.forward(sample)
-        self._is_built = True
+            built = False
+            try:
+                self._mark(True)
+                self.forward(sample)
+                built = True
+            finally:
+                self._mark(built)
+
+    def _mark(self, built: bool) -> None:
+        """Say of this model, and of those that are its layers, whether they are built."""
+        for module in self.modules():
+            if isinstance(module, Model):
+                module._is_built = built
 
     def _built(self, where: str) -> None:
         if not self._is_built:
@@ -144,7 +155,7 @@ class Model(Module):
         """Take over the values of `to_json_payload`; raises FileFormatError, and then changes nothing."""
         payload = checkpoint.check_format(payload)
         checkpoint.load_state_payload_(self, payload.get("state"))
-        self._is_built = True
+        self._mark(True)
 
     def save_json(self, path: str | os.PathLike[str]) -> None:
         """Write `to_json_payload` to a file, whole or not at all."""
@@ -158,7 +169,7 @@ class Model(Module):
             raise DTypeError(
                 f"load_json: expected a {cls.__name__} in {str(path)!r}, got {type(model).__name__}"
             )
-        model._is_built = True
+        model._mark(True)
         return model
 
 

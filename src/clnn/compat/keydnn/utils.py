@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import ops
-from ...errors import DTypeError, SettingError
+from ...errors import DTypeError, IndexOutOfRangeError, SettingError
 from ...tensor import tensor
 from .tensor import Tensor
 
@@ -28,8 +28,15 @@ def numpy_to_tensor(arr: Any, device: Any = None, requires_grad: bool = False) -
 
 
 def one_hot(labels: Any, num_classes: int) -> Any:
-    """Labels as a float32 NumPy array of ones and zeros.  (*) -> (prod(*), num_classes)."""
+    """Labels as a float32 NumPy array of ones and zeros.  (*) -> (prod(*), num_classes).
+
+    Raises IndexOutOfRangeError for a label that is no class.
+    """
     host = np.asarray(labels, dtype=np.int64).reshape(-1)
+    if host.size and not 0 <= host.min() <= host.max() < num_classes:
+        raise IndexOutOfRangeError(
+            f"one_hot: expected labels in [0, {num_classes}), got {host.min()} to {host.max()}"
+        )
     return ops.one_hot(tensor(host, device="cpu"), num_classes).numpy().astype(np.float32)
 
 
