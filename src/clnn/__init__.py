@@ -1,5 +1,8 @@
 """clnn: neural networks on any OpenCL device."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 __version__ = "0.1.0"
 
 from . import data as data
@@ -217,3 +220,15 @@ from .training import Model as Model
 
 if _TUNE.text().lower() == "auto":
     from . import tune as tune  # it tells devices how to tune; nobody else needs to load it
+
+if _TYPE_CHECKING:
+    from .compat.keras import from_keras as from_keras
+
+
+def __getattr__(name: str) -> _Any:
+    """`from_keras`, which is loaded when it is asked for: few programs need it."""
+    if name == "from_keras":
+        from .compat.keras import from_keras
+
+        return from_keras
+    raise AttributeError(f"module 'clnn' has no attribute {name!r}")
