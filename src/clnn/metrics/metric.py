@@ -11,7 +11,7 @@ from ..autograd import no_grad
 from ..errors import DTypeError, SettingError, ShapeError
 from ..tensor import Tensor
 
-_BLOCK = 256  # steps summed before their sum is added to the whole: rounding grows with the blocks
+_BLOCK = 64  # steps summed before their sum is added to the whole: rounding grows with the blocks
 
 
 class Total(NamedTuple):

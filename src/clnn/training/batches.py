@@ -152,6 +152,11 @@ def samples(where: str, x: Any, y: Any, targets: bool = True) -> Any:
         if y is None and targets:
             raise SettingError(f"{where}: expected targets for arrays, got y=None")
         return _rows(where, x, y)
+    if y is not None and isinstance(x, list | tuple | int | float | np.generic):
+        raise DTypeError(
+            f"{where}: expected x to be NumPy arrays or Tensors, got {type(x).__name__}; "
+            "make one with numpy.asarray"
+        )
     if y is not None:
         raise SettingError(
             f"{where}: expected y=None, got targets beside a {type(x).__name__}, whose batches hold them"
