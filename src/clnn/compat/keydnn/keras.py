@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import nn
+from ..keras import from_keras as read_keras
 from . import activations, layers
 from .device import place
 from .models import Sequential
@@ -104,8 +105,6 @@ def from_keras(
     Layers that KeyDNN has not stay clnn's. Nothing is ever left out, so strict and allow_non_linear_activation
     change nothing. Raises as clnn.from_keras does.
     """
-    from ..keras import from_keras as read_keras  # type: ignore[import-not-found]
-
     found = read_keras(model_or_path, device=place(device), dtype=dtype)
     parts = list(found) if isinstance(found, nn.Sequential) else [found]
     model = Sequential(*(converted(m) for m in parts))

@@ -36,7 +36,7 @@ class Module(nn.Module):
         """Move everything to a device, in place."""
         return super().to(place(device), dtype)
 
-    to_ = to
+    to_ = to  # type: ignore[assignment]
 
 
 class Layer(Module):
