@@ -12,7 +12,7 @@ from clnn import nn
 from clnn.compat import keydnn
 
 # Of KeyDNN 2.1.0: namespace, name, parameters and defaults (... is whatever a dataclass makes).
-CALLS = Path(__file__).with_name("calls.txt").read_text().splitlines()
+CALLS = Path(__file__).with_name("keydnn_calls.txt").read_text().splitlines()
 NAMES = {
     "": """Adam SGD Sequential History Callback CallbackList EarlyStopping ModelCheckpoint Tensor
         Device Dense Linear Conv2d Conv2D Conv2dTranspose Conv2DTranspose BatchNorm1d
