@@ -37,7 +37,7 @@ class Progress(Callback):
     def on_epoch_begin(self, epoch: int, logs: Numbers | None = None) -> None:
         """Show a bar for this epoch."""
         self._training = True
-        self._open(f"epoch {epoch + 1}/{self.params['epochs']}")
+        self._open(f"epoch {epoch + 1}/{self.params.get('epochs', 0)}")
 
     def on_batch_end(self, batch: int, logs: Numbers | None = None) -> None:
         """Advance the bar."""
@@ -46,7 +46,7 @@ class Progress(Callback):
     def on_epoch_end(self, epoch: int, logs: MutableMapping[str, float] | None = None) -> None:
         """Replace the bar by a line."""
         self._training = False
-        self._line(f"epoch {epoch + 1}/{self.params['epochs']}", logs or {})
+        self._line(f"epoch {epoch + 1}/{self.params.get('epochs', 0)}", logs or {})
 
     def on_test_begin(self, logs: Numbers | None = None) -> None:
         """Show a bar for an evaluation of its own, or say that the epoch is being validated."""
