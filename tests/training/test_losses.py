@@ -120,6 +120,14 @@ def test_class_weight_needs_a_loss_per_sample():
         m.fit(X, Y, class_weight=ONE, verbose=0)
 
 
+def test_class_weight_is_not_for_labels():
+    m = model("cpu", loss="bce_with_logits", metrics=())
+    with pytest.raises(
+        SettingError, match=r"one score per sample .* got 3; weigh labels by pos_weight"
+    ):
+        m.fit(X, np.eye(3)[Y], class_weight=ONE, verbose=0)
+
+
 def test_class_weight_leaves_validation_alone():
     m = model("cpu")
     history = m.fit(X, Y, class_weight=ONE, validation_data=(X, Y), verbose=0)

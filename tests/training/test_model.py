@@ -1,5 +1,8 @@
 """Model: fit, evaluate and predict are the loops one would write, whatever they are fed."""
 
+import gc
+import threading
+
 import numpy as np
 import pytest
 from training_problem import RNG, X, Y, model, network, same, weights
@@ -193,3 +196,57 @@ def test_host_floats_take_the_dtype_of_the_network(device):
     )
     half = clnn.Model(network(device).to(dtype="float16"), "cross_entropy")
     assert half.predict(X).dtype == "float16"
+
+
+class StopsAt(Callback):
+    def __init__(self, error=None):
+        self.error = error
+
+    def on_batch_end(self, batch, logs=None):
+        if self.error is not None:
+            raise self.error
+        self.model.stop_training = True
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no")])
+def test_no_thread_is_left_behind(device, error):
+    m = model(device)
+    if error is None:
+        m.fit(X, Y, batch_size=1, callbacks=[StopsAt()], verbose=0)
+    else:
+        with pytest.raises(ValueError, match="no"):
+            m.fit(X, Y, batch_size=1, callbacks=[StopsAt(error)], verbose=0)
+        error.__traceback__ = None
+    gc.collect()
+    assert [t.name for t in threading.enumerate() if t.name.startswith("clnn-data")] == []
+
+
+def test_memory_does_not_grow_from_epoch_to_epoch(opencl_device):
+    class Watches(Callback):
+        held = ()
+
+        def on_epoch_end(self, epoch, logs=None):
+            gc.collect()
+            self.held = (*self.held, clnn.memory_stats(opencl_device)["allocated"])
+
+    watch = Watches()
+    m = model(opencl_device, optimizer="adam", metrics=["accuracy", "f1", "top_k_accuracy"])
+    m.fit(X, Y, batch_size=2, epochs=5, validation_split=0.2, callbacks=[watch], verbose=0)
+    assert len(set(watch.held[1:])) == 1
+
+
+class Clipped(clnn.Model):
+    def train_step(self, inputs, target, loss):
+        value = loss(self.network(*inputs), target)
+        value.backward()
+        optim.clip_grad_norm_(self.network.parameters(), 0.0)
+        self.optimizer.step()
+        return self.network(*inputs), value.detach()
+
+
+def test_the_step_can_be_another(device):
+    m = Clipped(network(device), "cross_entropy", "sgd", ["accuracy"])
+    before = weights(m.network)
+    m.fit(X, Y, verbose=0)
+    m.train_on_batch(X, Y)
+    same(weights(m.network), before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -65,8 +66,7 @@ class Metric:
 
     def __call__(self, pred: Any, target: Any) -> float:
         """The number for these alone; what `update` has gathered stays as it is."""
-        alone = type(self).__new__(type(self))
-        alone.__dict__.update(self.__dict__)
+        alone = copy.copy(self)
         alone.reset()
         alone.update(pred, target)
         return alone.compute()
@@ -112,7 +112,8 @@ class Mean(Metric):
                     f"{self.name}: expected one number per batch, got shape {value.shape}"
                 )
             with no_grad():
-                total = self._totals.get(count, Total()).plus(value.detach().reshape(()))
+                flat = value.detach().reshape(()) if value.shape else value.detach()
+                total = self._totals.get(count, Total()).plus(flat)
             self._totals = {**self._totals, count: total}
         else:
             self._host += float(value) * count

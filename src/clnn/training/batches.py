@@ -35,7 +35,7 @@ class Place(NamedTuple):
         if isinstance(batch, tuple | list):
             return tuple(self.put(field) for field in batch)
         if isinstance(batch, Tensor):
-            return batch.to(self.device)
+            return batch if batch.device is self.device else batch.to(self.device)
         if isinstance(batch, np.ndarray | np.generic):
             return tensor(self.host(np.asarray(batch)), device=self.device)
         raise DTypeError(

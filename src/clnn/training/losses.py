@@ -138,7 +138,13 @@ def weighted(loss: Loss, weights: Mapping[int, float]) -> LossFn:
     tables: dict[Any, Tensor] = {}
 
     def call(pred: Tensor, target: Tensor) -> Tensor:
-        classes = pred.shape[1] if pred.ndim > 1 and pred.shape[1] > 1 else 2
+        several = pred.ndim > 1 and pred.shape[1] > 1
+        if several and loss.threshold is not None:
+            raise SettingError(
+                f"fit: expected one score per sample for class_weight beside a binary loss, got {pred.shape[1]}; "
+                "weigh labels by pos_weight of nn.BCEWithLogitsLoss"
+            )
+        classes = pred.shape[1] if several else 2
         key = classes, pred.device, pred.dtype
         if key not in tables:
             if max(weights, default=0) >= classes:

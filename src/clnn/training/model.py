@@ -209,7 +209,7 @@ class Model:
                 self.build(*inputs)
             sums = Sums(self.metrics)
             if train:
-                sums.add(*self._step(inputs, target, loss.mean), target)
+                sums.add(*self.train_step(inputs, target, loss.mean), target)
             else:
                 with no_grad():
                     pred = self.network(*inputs)
@@ -258,18 +258,23 @@ class Model:
         for index, (inputs, target) in enumerate(feed):
             if begins:
                 listeners.on_batch_begin(index, {})
-            pred, value = self._step(inputs, target, loss)
+            pred, value = self.train_step(inputs, target, loss)
             sums.add(pred, value, target)
             if ends:
                 listeners.on_batch_end(index, sums.logs(value))
+            del pred  # or it would be held while the next one is computed
             if self.stop_training:
                 break
         return sums.read()
 
-    def _step(self, inputs: tuple[Any, ...], target: Any, loss: LossFn) -> tuple[Any, Tensor]:
-        """One step; the prediction and the loss, outside of the graph."""
+    def train_step(self, inputs: tuple[Any, ...], target: Any, loss: LossFn) -> tuple[Any, Tensor]:
+        """One step: returns the prediction and the loss, outside of the graph.
+
+        A subclass overrides it to do something else with a batch, such as clipping gradients.
+        """
         optimizer = self.optimizer
-        assert optimizer is not None  # `build` has made it
+        if optimizer is None:
+            raise SettingError("train_step: expected a Model with an optimizer, got one without")
         optimizer.zero_grad()
         pred = self.network(*inputs)
         value = scalar(loss(pred, target))

@@ -11,8 +11,9 @@ from .callback import Callback, Numbers
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
-_INTERVAL = 0.25  # seconds between two looks at the numbers: a look waits for the device
+_REFRESH = 4  # looks at the numbers in a second, at most: a look waits for the device
 
 
 class Progress(Callback):
@@ -20,6 +21,8 @@ class Progress(Callback):
 
     bar=False leaves the bar out. The numbers of a running epoch are read four times a second at most.
     """
+
+    _task: TaskID
 
     def __init__(self, bar: bool = True, console: Console | None = None) -> None:
         from rich.console import Console
@@ -37,16 +40,16 @@ class Progress(Callback):
     def on_epoch_begin(self, epoch: int, logs: Numbers | None = None) -> None:
         """Show a bar for this epoch."""
         self._training = True
-        self._open(f"epoch {epoch + 1}/{self.params['epochs']}")
+        self._open(f"epoch {epoch + 1}/{self.params.get('epochs', 0)}")
 
     def on_batch_end(self, batch: int, logs: Numbers | None = None) -> None:
         """Advance the bar."""
         self._advance(batch, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: MutableMapping[str, float] | None = None) -> None:
-        """Replace the bar by a line."""
+        """Write a line above the bar."""
         self._training = False
-        self._line(f"epoch {epoch + 1}/{self.params['epochs']}", logs or {})
+        self._line(f"epoch {epoch + 1}/{self.params.get('epochs', 0)}", logs or {})
 
     def on_test_begin(self, logs: Numbers | None = None) -> None:
         """Show a bar for an evaluation of its own, or say that the epoch is being validated."""
@@ -63,29 +66,34 @@ class Progress(Callback):
     def on_test_end(self, logs: Numbers | None = None) -> None:
         """Replace the bar of an evaluation of its own by a line."""
         if not self._training:
+            self._close()
             self._line("evaluation", logs or {})
 
     def _open(self, title: str) -> None:
+        """Begin an epoch, on the bar of the last one if there is any: to start one takes milliseconds."""
         self._began = self._looked = time.monotonic()
-        if self.bar and (self.console.is_terminal or self.console.is_jupyter):
+        if self._bar is not None:
+            self._bar.reset(self._task, total=self.params.get("steps"), description=title, note="")
+        elif self.bar and (self.console.is_terminal or self.console.is_jupyter):
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
 
             columns = (
-                TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                 TextColumn("{task.fields[note]}"),
             )  # fmt: skip
-            self._bar = Bar(*columns, console=self.console, transient=True)
+            self._bar = Bar(
+                *columns, console=self.console, transient=True, refresh_per_second=_REFRESH
+            )
             self._task = self._bar.add_task(title, total=self.params.get("steps"), note="")
             self._bar.start()
 
     def _advance(self, batch: int, logs: Numbers) -> None:
-        if self._bar is not None and time.monotonic() - self._looked > _INTERVAL:
+        if self._bar is not None and time.monotonic() - self._looked > 1 / _REFRESH:
             self._bar.update(self._task, completed=batch + 1, note=_text(logs))
             self._looked = time.monotonic()
 
     def _line(self, title: str, logs: Mapping[str, float]) -> None:
-        self._close()
         seconds = time.monotonic() - self._began
         text = f"{title}  {_text(logs)}  {seconds:.1f} s"
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
