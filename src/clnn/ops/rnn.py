@@ -9,11 +9,11 @@ from ..autograd import T, Variable, apply, is_grad_enabled
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Shape, Spec
-from .activation import sigmoid, tanh
 from .elementwise import add, gt, mul, sub, where
-from .matmul import MATMUL, linear
+from .fused import fused_linear
+from .matmul import MATMUL
 from .movement import narrow, reshape
-from .parts import pad, stack
+from .parts import chunk, pad, stack
 from .reduce import sum as reduce_sum
 from .rules import check_floating, operand
 
@@ -91,16 +91,15 @@ def _reset_before(
     GRU.infer(
         *(x.spec for x in given), reverse=reverse, keep=False, lengths=bool(ends), bias=bool(bias)
     )
-    steps, rows, units = gates.shape[0], gates.shape[1], weight_hh.shape[1]
+    steps, rows = gates.shape[:2]
     gates = add(gates, bias_hh) if bias else gates
-    both, new = narrow(weight_hh, 0, 0, 2 * units), narrow(weight_hh, 0, 2 * units, units)
-    parts = _steps(gates)
+    of_r, of_z, of_n = (_steps(x) for x in chunk(gates, 3, 2))
+    to_r, to_z, to_n = chunk(weight_hh, 3, 0)
     found = [h] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
-        now = reshape(parts[t], (rows, 3 * units))
-        rz = sigmoid(add(narrow(now, 1, 0, 2 * units), linear(h, both)))
-        r, z = narrow(rz, 1, 0, units), narrow(rz, 1, units, units)
-        n = tanh(add(narrow(now, 1, 2 * units, units), linear(mul(r, h), new)))
+        r = fused_linear(h, to_r, activation="sigmoid", residual=of_r[t])
+        z = fused_linear(h, to_z, activation="sigmoid", residual=of_z[t])
+        n = fused_linear(mul(r, h), to_n, activation="tanh", residual=of_n[t])
         found[t] = after = add(n, mul(z, sub(h, n)))
         if ends:
             alive = reshape(gt(lengths, t), (rows, 1))
@@ -112,7 +111,7 @@ def _reset_before(
 def _steps(x: Any) -> list[Any]:
     """The parts of x along its first axis, by halves: their gradients meet in log2 additions and not in a row."""
     if x.shape[0] == 1:
-        return [x]
+        return [reshape(x, x.shape[1:])]
     half = x.shape[0] // 2
     return [*_steps(narrow(x, 0, 0, half)), *_steps(narrow(x, 0, half, x.shape[0] - half))]
 
