@@ -1,18 +1,27 @@
 """clnn: neural networks on any OpenCL device."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 __version__ = "0.1.0"
 
 from . import data as data
 from . import io as io
+from . import metrics as metrics
 from . import models as models
 from . import nn as nn
 from . import optim as optim
 from . import testing as testing
+from . import training as training
 from .autograd import enable_grad as enable_grad
 from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .backends.opencl.algorithms import algorithm as algorithm
+from .determinism import (
+    are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
+)
+from .determinism import use_deterministic_algorithms as use_deterministic_algorithms
 from .device import Device as Device
 from .device import default_device as default_device
 from .device import device as device
@@ -38,6 +47,7 @@ from .dtypes import int64 as int64
 from .dtypes import uint8 as uint8
 from .errors import AutogradError as AutogradError
 from .errors import ClnnError as ClnnError
+from .errors import DatasetError as DatasetError
 from .errors import DeviceError as DeviceError
 from .errors import DTypeError as DTypeError
 from .errors import FileFormatError as FileFormatError
@@ -206,6 +216,19 @@ from .tensor import linspace as linspace
 from .tensor import ones as ones
 from .tensor import tensor as tensor
 from .tensor import zeros as zeros
+from .training import Model as Model
 
 if _TUNE.text().lower() == "auto":
     from . import tune as tune  # it tells devices how to tune; nobody else needs to load it
+
+if _TYPE_CHECKING:
+    from .compat.keras import from_keras as from_keras
+
+
+def __getattr__(name: str) -> _Any:
+    """`from_keras`, which is loaded when it is asked for: few programs need it."""
+    if name == "from_keras":
+        from .compat.keras import from_keras
+
+        return from_keras
+    raise AttributeError(f"module 'clnn' has no attribute {name!r}")

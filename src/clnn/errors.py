@@ -41,6 +41,10 @@ class FileFormatError(ClnnError, ValueError):
     """A file is damaged, or was not written by clnn."""
 
 
+class DatasetError(ClnnError, RuntimeError):
+    """The files of a data set are missing, or no mirror has them."""
+
+
 class OutOfMemoryError(ClnnError, MemoryError):
     """The device cannot hold an array; `asked`, `held` and `free` are bytes (free is None if unknown)."""
 

@@ -47,6 +47,11 @@ def layer(name, *args, x=T(2, 3), oracle=None, **kwargs):  # noqa: B008
     return Layer(name, args, kwargs, operands, oracle)
 
 
+def computed(forward):
+    """A maker of torch modules without parameters, for layers that torch has as functions only."""
+    return lambda: type("Computed", (torch.nn.Module,), {"forward": lambda self, *x: forward(*x)})()
+
+
 IMAGE = T(2, 4, 7, 6)
 SIGNAL = T(2, 4, 9)
 PROBABILITY = T(4, 3, low=0.05, high=0.95)
@@ -149,6 +154,36 @@ OTHER = [
     layer("Upsample", size=(5, 9), mode="bilinear", align_corners=True, x=IMAGE),
     layer("PixelShuffle", 2, x=IMAGE),
     layer("PixelUnshuffle", 2, x=T(1, 2, 4, 6)),
+    layer("Permute", (0, 2, 3, 1), x=IMAGE, oracle=computed(lambda x: x.permute(0, 2, 3, 1))),
+    layer("Rescale", 0.5, -1.0, oracle=computed(lambda x: 0.5 * x - 1)),
+    layer("ZeroPad1d", (2, 1), x=SIGNAL),
+    layer("SamePad", (3,), 2, 2, -1.0, x=SIGNAL, oracle=lambda: torch.nn.ConstantPad1d(2, -1.0)),
+    layer("SamePad", (2, 3), (1, 2), x=IMAGE, oracle=lambda: torch.nn.ZeroPad2d((0, 1, 0, 1))),
+    layer("SamePad", (1, 2), (3, 2), x=IMAGE, oracle=lambda: torch.nn.Identity()),
+    layer(
+        "SameAvgPool",
+        (3, 3),
+        2,
+        x=IMAGE,
+        oracle=lambda: torch.nn.AvgPool2d(3, 2, (1, 0), True, False),
+    ),
+    layer(
+        "SameAvgPool",
+        (3,),
+        1,
+        x=SIGNAL,
+        oracle=lambda: torch.nn.AvgPool2d((1, 3), 1, (0, 1), False, False),
+    ),
+    layer("Merge", "sub", x=(T(2, 3), T(2, 3), T(3)), oracle=computed(lambda a, b, c: a - b - c)),
+    layer("Merge", "mul", x=(T(2, 3), T(2, 1)), oracle=computed(lambda a, b: a * b)),
+    layer(
+        "Merge", "maximum", x=(T(2, 3), T(2, 3)), oracle=computed(lambda a, b: torch.maximum(a, b))
+    ),
+    layer(
+        "Merge", "minimum", x=(T(2, 3), T(2, 3)), oracle=computed(lambda a, b: torch.minimum(a, b))
+    ),
+    layer("Merge", "mean", x=(T(2, 3), T(2, 3), T(2, 3)), oracle=computed(lambda *x: sum(x) / 3)),
+    layer("Merge", "cat", 2, x=(IMAGE, T(2, 4, 1, 6)), oracle=computed(lambda *x: torch.cat(x, 2))),
     layer("ZeroPad2d", 1, x=IMAGE),
     layer("ZeroPad2d", (1, 0, 2, 1), x=IMAGE),
 ]

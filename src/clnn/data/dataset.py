@@ -58,7 +58,7 @@ class TensorDataset:
         return int(self.tensors[0].shape[0])
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        row = _position("TensorDataset", index, len(self))
+        row = position("TensorDataset", index, len(self))
         return tuple(
             _rows(t, np.array([row])).reshape(t.shape[1:]) if isinstance(t, Tensor) else t[row]
             for t in self.tensors
@@ -75,7 +75,8 @@ def _rows(t: Any, indices: Any) -> Any:
     return t[indices]
 
 
-def _position(where: str, index: int, length: int) -> int:
+def position(where: str, index: int, length: int) -> int:
+    """`index` counted from the start; raises IndexOutOfRangeError."""
     if not -length <= index < length:
         raise IndexOutOfRangeError(
             f"{where}: expected an index in [{-length}, {length - 1}], got {index}"
@@ -96,14 +97,14 @@ class Subset:
         if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
             raise DTypeError(f"Subset: expected a sequence of ints, got {indices!r}")
         for outside in found[(found < -len(dataset)) | (found >= len(dataset))][:1]:
-            _position("Subset", int(outside), len(dataset))
+            position("Subset", int(outside), len(dataset))
         self.indices = found.astype(np.int64)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> Any:
-        return self.dataset[int(self.indices[_position("Subset", index, len(self))])]
+        return self.dataset[int(self.indices[position("Subset", index, len(self))])]
 
     @property
     def gather(self) -> Any:

@@ -18,6 +18,7 @@ from .activation import Mish as Mish
 from .activation import PReLU as PReLU
 from .activation import ReLU as ReLU
 from .activation import ReLU6 as ReLU6
+from .activation import Rescale as Rescale
 from .activation import Sigmoid as Sigmoid
 from .activation import SiLU as SiLU
 from .activation import Softmax as Softmax
@@ -29,6 +30,7 @@ from .activation import Tanh as Tanh
 from .activation import Tanhshrink as Tanhshrink
 from .activation import Threshold as Threshold
 from .bidirectional import Bidirectional as Bidirectional
+from .bidirectional import RecurrentOutput as RecurrentOutput
 from .config import build_module as build_module
 from .config import module_config as module_config
 from .container import ModuleDict as ModuleDict
@@ -48,16 +50,18 @@ from .dropout import Dropout2d as Dropout2d
 from .embedding import Embedding as Embedding
 from .flatten import Flatten as Flatten
 from .flatten import Identity as Identity
+from .flatten import Permute as Permute
 from .flatten import PixelShuffle as PixelShuffle
 from .flatten import PixelUnshuffle as PixelUnshuffle
 from .flatten import Unflatten as Unflatten
 from .flatten import Upsample as Upsample
-from .flatten import ZeroPad2d as ZeroPad2d
 from .fuse import FusedConv2d as FusedConv2d
 from .fuse import FusedLinear as FusedLinear
 from .fuse import FusedResidual as FusedResidual
 from .fuse import fold as fold
 from .fuse import fuse as fuse
+from .graph import Graph as Graph
+from .graph import Merge as Merge
 from .linear import Dense as Dense
 from .linear import LazyLinear as LazyLinear
 from .linear import Linear as Linear
@@ -86,6 +90,10 @@ from .norm import InstanceNorm2d as InstanceNorm2d
 from .norm import LayerNorm as LayerNorm
 from .norm import LocalResponseNorm as LocalResponseNorm
 from .norm import RMSNorm as RMSNorm
+from .padding import SameAvgPool as SameAvgPool
+from .padding import SamePad as SamePad
+from .padding import ZeroPad1d as ZeroPad1d
+from .padding import ZeroPad2d as ZeroPad2d
 from .parameter import Parameter as Parameter
 from .parameter import UninitializedParameter as UninitializedParameter
 from .pool import AdaptiveAvgPool1D as AdaptiveAvgPool1D

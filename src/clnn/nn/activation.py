@@ -252,6 +252,18 @@ class Threshold(Module):
         return ops.threshold(x, self.threshold, self.value)
 
 
+class Rescale(Module):
+    """scale x + offset, both numbers.  (*) -> (*)."""
+
+    def __init__(self, scale: float = 1.0, offset: float = 0.0) -> None:
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(*) -> (*)."""
+        return ops.add(ops.mul(x, self.scale), self.offset)
+
+
 class GLU(Module):
     """The first half along `dim` times the sigmoid of the second.  (*, 2k, *) -> (*, k, *)."""
 

@@ -12,6 +12,8 @@ from .config import module_config
 from .module import Module
 from .rnn import Lengths, Recurrent
 
+_MODES = "concat", "sum", "mul", "ave"
+
 
 class Bidirectional(Module):
     """A recurrent layer and its like on reversed time.  (T, N, input_size) -> (T, N, 2 H or H), states (2 * L, N, H).
@@ -33,9 +35,7 @@ class Bidirectional(Module):
             )
         if layer.bidirectional:
             raise SettingError("Bidirectional: expected a layer of one direction, got one of both")
-        self.merge_mode = choice(
-            "Bidirectional", "merge_mode", merge_mode, ("concat", "sum", "mul", "ave")
-        )
+        self.merge_mode = choice("Bidirectional", "merge_mode", merge_mode, _MODES)
         self.forward_layer = layer
         like = type(layer).from_config(layer.get_config())
         self.backward_layer = like.to(next(layer.parameters()).device)
@@ -49,19 +49,44 @@ class Bidirectional(Module):
             states: Any = tuple(ops.cat(pair, 0) for pair in zip(last, first, strict=True))
         else:
             states = ops.cat((last, first), 0)
-        return self._merged(ahead, behind), states
-
-    def _merged(self, a: Tensor, b: Tensor) -> Tensor:
-        if self.merge_mode == "concat":
-            return ops.cat((a, b), a.ndim - 1)
-        if self.merge_mode == "mul":
-            return ops.mul(a, b)
-        total = ops.add(a, b)
-        return ops.mul(total, 0.5) if self.merge_mode == "ave" else total
+        return _merged(self.merge_mode, ahead, behind), states
 
     def get_config(self) -> dict[str, Any]:
         """The layer, and how outputs are merged."""
         return {"layer": module_config(self.forward_layer), "merge_mode": self.merge_mode}
+
+
+class RecurrentOutput(Module):
+    """One of the results of a recurrent layer, so that it can stand in a Sequential.
+
+    which: "sequence", every output; or "state", the last output of each direction, (N, H), merged as Bidirectional
+    merges. The layer has batch_first or is time-major, and num_layers 1. Raises SettingError.
+    """
+
+    def __init__(self, which: str = "sequence", merge_mode: str = "concat") -> None:
+        super().__init__()
+        self.which = choice("RecurrentOutput", "which", which, ("sequence", "state"))
+        self.merge_mode = choice("RecurrentOutput", "merge_mode", merge_mode, _MODES)
+
+    def forward(self, results: tuple[Tensor, Any]) -> Tensor:
+        """What the layer returned -> its outputs, or (N, H)."""
+        out, states = results
+        if self.which == "sequence":
+            return out
+        h = states[0] if isinstance(states, tuple) else states
+        if h.shape[0] > 2:
+            raise SettingError(f"RecurrentOutput: expected one layer, got {h.shape[0]} states")
+        ends = [ops.reshape(ops.narrow(h, 0, k, 1), h.shape[1:]) for k in range(h.shape[0])]
+        return ends[0] if len(ends) == 1 else _merged(self.merge_mode, *ends)
+
+
+def _merged(mode: str, a: Tensor, b: Tensor) -> Tensor:
+    if mode == "concat":
+        return ops.cat((a, b), a.ndim - 1)
+    if mode == "mul":
+        return ops.mul(a, b)
+    total = ops.add(a, b)
+    return ops.mul(total, 0.5) if mode == "ave" else total
 
 
 def _halves(hx: Any, layers: int) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""Layers that move elements: flatten, pad, shuffle, resize. None has parameters."""
+"""Layers that move elements: flatten, permute, shuffle, resize. None has parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from .. import ops
 from ..shapes import normalize_axis
 from ..tensor import Tensor
-from .arguments import Size, check_tensor, count, sizes
+from .arguments import Size, check_tensor, count
 from .module import Module
 
 
@@ -53,20 +53,16 @@ class Unflatten(Module):
         return ops.reshape(x, (*x.shape[:at], *self.unflattened_size, *x.shape[at + 1 :]))
 
 
-class ZeroPad2d(Module):
-    """Zeros around the last two axes; padding: an int or (left, right, top, bottom).
+class Permute(Module):
+    """Axes in another order, as torchvision's layer.  (*) -> (*)."""
 
-    (N, C, H, W) -> (N, C, H + top + bottom, W + left + right).
-    """
-
-    def __init__(self, padding: Size) -> None:
+    def __init__(self, dims: Sequence[int]) -> None:
         super().__init__()
-        low = -(2**31)  # negative padding crops
-        self.padding = sizes("ZeroPad2d", "padding", padding, 4, least=low)
+        self.dims = tuple(dims)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H + top + bottom, W + left + right)."""
-        return ops.pad(x, self.padding)
+        """(*) -> (*)."""
+        return ops.permute(x, self.dims)
 
 
 class Upsample(Module):
