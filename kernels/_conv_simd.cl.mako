@@ -10,6 +10,7 @@
  *           STEP  elements of x between the pixels of a row: 1, 2, or 0 for whatever they are
  *           PHASES  runs of the window's taps that each phase of a gradient meets, (first, end); () for a convolution
  * Tunables  V, MR, NV (see _gemm_simd)   SPACE (elements of local memory)   each, rows (panels and blocks of an item)
+ *           past (whether whole vectors of results pass the caches by)
  * Launch    group (1), grid (spans of panels, spans of blocks, groups)
  * Source    Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008
  *           Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014 (windows laid out in cache)
@@ -17,9 +18,11 @@
  */
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
 <%namespace name="lanes" file="_lanes.cl.mako"/>\
+<%namespace name="stream" file="_stream.cl.mako"/>\
 <%
     base = "double" if dtype == "f64" else "float"
     NR = NV * V
+    WHOLE = dtype in ("f32", "f64")
     ROWS = 4 if V == 16 else 2  # of an image, that the lanes of a vector may come from
 %>\
 typedef ${base}${V} vec;
@@ -27,6 +30,7 @@ typedef ${"long" if dtype == "f64" else "int"}${V} mask;
 ${lanes.io(dtype, base, V)}
 ${gemm.epilogue()}
 ${lanes.fetch()}
+${stream.stores(base, V, True)}
 static vec epilogue_lanes(const vec v)
 {
 % if "(" in act.replace("(T)", ""):
@@ -143,7 +147,7 @@ void conv2d(__global const acc *restrict x, __global const acc *restrict filters
             ${gemm.ends()}__global real *restrict y, const index_t M, const int K, const int O, const int R, const int S,
             const int P, const int Q, const index_t xn, const index_t xg, const index_t xc, const index_t xp,
             const index_t xq, const index_t xr, const index_t xs, const index_t x0, const int each, const int rows,
-            const int chunk)
+            const int chunk, const int past)
 {
     __local acc panels[${SPACE}];
     __local index_t from[${NR}];
@@ -253,8 +257,15 @@ ${multiply(NV)}
                             index_t at = n * yn + (index_t)(phase * channels + row0) * image + pixel;
                             if (present == ${V} && pixel + ${V} <= image) {
 %   for i in range(MR):
-                                if (${i} < some)
-                                    storev_${dtype}(y, at + ${i} * (index_t)image, epilogue_lanes(c${i}_${j}${bias_of(i)}${f" + loadv_{dtype}(residual, at + {i} * (index_t)image)" if residual else ""}));
+                                if (${i} < some) {
+                                    const vec ended = epilogue_lanes(c${i}_${j}${bias_of(i)}${f" + loadv_{dtype}(residual, at + {i} * (index_t)image)" if residual else ""});
+%     if WHOLE:
+                                    if (past)
+                                        stream(ended, y + at + ${i} * (index_t)image);
+                                    else
+%     endif
+                                        storev_${dtype}(y, at + ${i} * (index_t)image, ended);
+                                }
 %   endfor
                             } else { /* an image ends within */
                                 acc tile[${MR * V}];

@@ -5,7 +5,7 @@
  *                      sums of a span's tiles, and so on through all channels; then results as in winograd_simd
  * Layout    points (span, block of MR tiles, group of `depth` blocks of V channels, point, block, MR, V); a work-item's own:
  *           filters of a group (point, channel, NR = NV * V), sums (block of MR tiles, point, MR, NR), lines
- * Defines   dtype, M, part: "cut", or "conv2d" (flip, bias, residual, act)
+ * Defines   dtype, M, form, part: "cut", or "conv2d" (flip, bias, residual, act)
  * Tunables  V, MR, NV; depth (blocks of V channels), tiles of a span and of a turn, `some` (host)
  * Launch    group (1, 1). cut: grid (groups, parts of the rows of tiles)   conv2d: grid (panels, spans)
  */
@@ -14,7 +14,7 @@
 <%namespace name="results" file="_winograd_results.cl.mako"/>\
 <%namespace name="filters" file="_winograd_filters.cl.mako"/>\
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
-<% T = M + 2; NR = NV * V %>\
+<% IN, hop, T, OUT = transform.module.tile(M, form); NR = NV * V %>\
 ${tiles.types()}
 ${{"cut": cut, "conv2d": products}[part]()}
 
@@ -25,10 +25,10 @@ ${tiles.kernel()}cut(__global const real *restrict x, __global acc *restrict poi
          const int depth)
 {
     const int group = get_global_id(0), groups = get_global_size(0), part = get_global_id(1), parts = get_global_size(1);
-    const int down = (P + ${M - 1}) / ${M}, rows = N * down * segments, pitch = (wide * ${M} + 2 + ${V}) * ${V};
+    const int down = (P + ${OUT - 1}) / ${OUT}, rows = N * down * segments, pitch = (wide * ${hop} + ${IN - hop} + ${V}) * ${V};
     const int chunk = (long)rows * part / parts, count = (long)rows * (part + 1) / parts - chunk, most = (each * wide + ${MR - 1}) / ${MR};
     const size_t step = depth * ${MR * V} + ${V};
-    __global acc *lines = all_lines + ((size_t)part * groups + group) * pitch * ${M + 4 + T}, *edges = lines + (size_t)pitch * ${M + 4};
+    __global acc *lines = all_lines + ((size_t)part * groups + group) * pitch * ${IN + 2 + T}, *edges = lines + (size_t)pitch * ${IN + 2};
 <%  block = f"((size_t)(row / each * most + (row % each * wide + q) / {MR}) * groups + group) * {T * T} * step" %>\
 ${tiles.cut("image", "x", "C", f"group * depth * {V}", "depth", "H", "W", "top", "left", f"points + {block} + cb * {MR * V} + (row % each * wide + q) % {MR} * {V}", "step")}\
 }
@@ -74,13 +74,13 @@ ${tiles.kernel()}conv2d(__global const acc *restrict all_points, __global const 
             const int segments, const int each, const int depth, const int some)
 {
     const int first_panel = get_global_id(0), panels = get_global_size(0), span = get_global_id(1), own = 1;
-    const int groups = (C + depth * ${V} - 1) / (depth * ${V}), down = (P + ${M - 1}) / ${M};
+    const int groups = (C + depth * ${V} - 1) / (depth * ${V}), down = (P + ${OUT - 1}) / ${OUT};
     const int chunk = span * each, count = min(each, N * down * segments - chunk), tiles = count * wide, most = (each * wide + ${MR - 1}) / ${MR};
     const size_t item = (size_t)span * panels + first_panel, sum_step = ${MR * NR + V}, block_step = ${T * T} * sum_step;
     const size_t point_step = depth * ${MR * V} + ${V}, filter_step = depth * ${V * NR} + ${V};
     __global const acc *points = all_points + (size_t)span * most * groups * ${T * T} * point_step;
-    __global acc *filters = all_filters + item * filter_step * ${T * T}, *sums = all_sums + item * most * block_step;
-    __global acc *lines = all_lines + item * (wide + 1) * ${M * M * V};
+    __global acc *filters = all_filters + item * filter_step * ${(M + 2) * (M + 2)}, *sums = all_sums + item * most * block_step;
+    __global acc *lines = all_lines + item * (wide + 1) * ${OUT * OUT * V};
     for (int group = 0; group < groups; ++group) {
         const int blocks = min(depth, (C + ${V - 1}) / ${V} - group * depth);
         for (int k = 0; k < blocks; ++k)
@@ -91,7 +91,7 @@ ${tiles.kernel()}conv2d(__global const acc *restrict all_points, __global const 
             for (int f = 0; f < ${T * T}; ++f)
                 for (int t = first; t < min(first + some, tiles); t += ${MR}) {
                     __global const acc *a = points + (((size_t)(t / ${MR}) * groups + group) * ${T * T} + f) * point_step;
-                    __global const acc *b = filters + f * filter_step;
+                    __global const acc *b = filters + ${filters.met()} * filter_step;
                     __global acc *to = sums + (t / ${MR}) * block_step + f * sum_step;
 % if MR > 2:
                     if (tiles - t <= ${MR // 2}) {

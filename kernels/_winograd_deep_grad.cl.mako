@@ -4,14 +4,14 @@
  *           weight_grad  per V channels and NR outputs: a GEMM per point over all tiles, then the sums transformed back
  * Layout    points (block of V channels, point, tile, V); a work-item's own: sums (point, channel, NR = NV * V), lines
  *           (block of V outputs, channel and tap, V)
- * Defines   dtype, M, part: "cut" (what), or "weight_grad" (bias, residual, act: none)
+ * Defines   dtype, M, form, part: "cut" (what), or "weight_grad" (bias, residual, act: none)
  * Tunables  V, MR (a divisor of V), NV; share: blocks of V channels (host)
  * Launch    group (1, 1). cut: grid (blocks of V channels, parts of the rows of tiles)   weight_grad: grid (shares, panels)
  */
 <%namespace name="transform" file="_winograd_transform.cl.mako"/>\
 <%namespace name="tiles" file="_winograd_tiles.cl.mako"/>\
 <%namespace name="results" file="_winograd_results.cl.mako"/>\
-<% T = M + 2; NR = NV * V %>\
+<% IN, hop, T, OUT = transform.module.tile(M, form); NR = NV * V %>\
 ${tiles.types()}
 ${{"cut": cut, "weight_grad": products}[part]()}
 
@@ -21,10 +21,10 @@ ${tiles.kernel()}cut(__global const real *restrict x, __global acc *restrict poi
          const int H, const int W, const int P, const int top, const int left, const int wide, const int segments)
 {
     const int block = get_global_id(0), blocks = get_global_size(0), part = get_global_id(1), parts = get_global_size(1);
-    const int down = (P + ${M - 1}) / ${M}, rows = N * down * segments, pitch = (wide * ${M} + 2 + ${V}) * ${V};
+    const int down = (P + ${M - 1}) / ${M}, rows = N * down * segments, pitch = (wide * ${hop} + ${IN - hop} + ${V}) * ${V};
     const int chunk = (long)rows * part / parts, count = (long)rows * (part + 1) / parts - chunk;
     const size_t step = (size_t)rows * wide * ${V} + ${V};
-    __global acc *lines = all_lines + ((size_t)part * blocks + block) * pitch * ${M + 4 + T}, *edges = lines + (size_t)pitch * ${M + 4};
+    __global acc *lines = all_lines + ((size_t)part * blocks + block) * pitch * ${IN + 2 + T}, *edges = lines + (size_t)pitch * ${IN + 2};
 ${tiles.cut(what, "x", "C", f"block * {V}", "1", "H", "W", "top", "left", f"points + (size_t)block * {T * T} * step + (row * wide + q) * {V}", "step")}\
 }
 </%def>

@@ -2,13 +2,14 @@
  *
  * Offers    functions  transform_block: V x V filters, lane l of depth k from w[l * lane_step + k * depth_step + tap], taps
  *                      backwards where `flip`, to (point, depth, lane) in steps of `step` and NR
+ *           met        the filter's point that point f of a tile meets
  * Layout    as winograd_simd
- * Defines   dtype, M, V, NV, flip
+ * Defines   dtype, M, form, V, NV, flip
  */
 <%namespace name="transform" file="_winograd_transform.cl.mako"/>\
 <%namespace name="tiles" file="_winograd_tiles.cl.mako"/>\
 <%def name="functions()">
-<% T = M + 2; NR = NV * V %>\
+<% U = M + 2; NR = NV * V %>\
 /* Filters of the outputs from `first` on, at the depths from k0 on; zero outside of the O outputs and K depths. */
 static void transform_block(__global const real *restrict w, const int O, const int K, const int lane_step, const int depth_step, const int size,
                             const int first, const int k0, __global acc *restrict to, const size_t step)
@@ -52,14 +53,16 @@ ${tiles.transpose()}
 %   for r in range(3):
         const vec g${r}_${s} = vload${V}(k * 9 + ${8 - 3 * r - s if flip else 3 * r + s}, taps);
 %   endfor
-${transform.define_points([f"e{i}_{s}" for i in range(T)], [f"g{r}_{s}" for r in range(3)])}
+${transform.define_points([f"e{i}_{s}" for i in range(U)], [f"g{r}_{s}" for r in range(3)])}
 % endfor
-% for i in range(T):
-${transform.define_points([f"p{i}_{j}" for j in range(T)], [f"e{i}_{s}" for s in range(3)])}
-%   for j in range(T):
-        vstore${V}(p${i}_${j}, 0, to + ${i * T + j} * step);
+% for i in range(U):
+${transform.define_points([f"p{i}_{j}" for j in range(U)], [f"e{i}_{s}" for s in range(3)])}
+%   for j in range(U):
+        vstore${V}(p${i}_${j}, 0, to + ${i * U + j} * step);
 %   endfor
 % endfor
     }
 }
 </%def>
+
+<%def name="met()"><% IN, hop, T, OUT = transform.module.tile(M, form) %>${"f" if form == "same" else f"(min(f / {T}, {M + 1}) * {M + 2} + min(f % {T}, {M + 1}))"}</%def>

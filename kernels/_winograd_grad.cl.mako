@@ -5,7 +5,7 @@
  *           reduce       adds the slices in their order
  * Layout    a work-item's own: lines (see _winograd_tiles), points (point, tile, channel), grads (point, panel, tile, NR),
  *           sums (point, panel, channel, NR = NV * V);  partial (slice, block of V outputs, channel, 9, V)
- * Defines   dtype, M
+ * Defines   dtype, M, form
  * Tunables  V, MR (a divisor of V), NV; tiles of a chunk, `share` (blocks of V channels), `own` (panels of outputs)
  * Launch    group (1). weight_grad: any grid, each work-item does some of the (slice, channels, outputs)   reduce: grid
  *           (spans of channels, blocks of V outputs)
@@ -14,7 +14,7 @@
 <%namespace name="tiles" file="_winograd_tiles.cl.mako"/>\
 <%namespace name="results" file="_winograd_results.cl.mako"/>\
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
-<% T = M + 2; NR = NV * V %>\
+<% IN, hop, T, OUT = transform.module.tile(M, form); NR = NV * V %>\
 ${tiles.types()}
 ${tiles.lines()}
 ${tiles.kernel()}weight_grad(__global const real *restrict g, __global const real *restrict x, __global acc *restrict partial,
@@ -22,11 +22,11 @@ ${tiles.kernel()}weight_grad(__global const real *restrict g, __global const rea
                  __global acc *restrict all_sums, const int N, const int C, const int H, const int W, const int O, const int P, const int Q,
                  const int top, const int left, const int wide, const int segments, const int each, const int share, const int own, const int slices)
 {
-    const int down = (P + ${M - 1}) / ${M}, rows = N * down * segments, pitch = (wide * ${M} + 2 + ${V}) * ${V};
+    const int down = (P + ${M - 1}) / ${M}, rows = N * down * segments, pitch = (wide * ${hop} + ${IN - hop} + ${V}) * ${V};
     const int across = (C + share * ${V} - 1) / (share * ${V}), jobs = slices * across * ((O + own * ${NR} - 1) / (own * ${NR}));
     const size_t item = get_global_id(0), items = get_global_size(0), most = each * wide;
     const size_t point_step = most * share * ${V} + ${V}, grad_step = most * own * ${NR} + ${V}, sum_step = (size_t)share * own * ${V * NR} + ${V};
-    __global acc *lines = all_lines + item * pitch * ${M + 4 + T}, *edges = lines + (size_t)pitch * ${M + 4};
+    __global acc *lines = all_lines + item * pitch * ${IN + 2 + T}, *edges = lines + (size_t)pitch * ${IN + 2};
     __global acc *points = all_points + item * point_step * ${T * T};
     __global acc *grads = all_grads + item * grad_step * ${T * T};
     __global acc *sums = all_sums + item * sum_step * ${T * T};

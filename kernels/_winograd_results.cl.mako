@@ -3,7 +3,7 @@
  * Offers    functions  the epilogue on vectors, and stores of lines      rows  all rows of tiles of a chunk, `own` panels of outputs
  *           taps       a filter's gradient
  * Layout    sums (.., MR, NR = NV * V), points `sum_step` apart; lines hold V channels of each output of a row of tiles
- * Defines   dtype, M, V, MR, NV, bias, residual, act
+ * Defines   dtype, M, form, V, MR, NV, bias, residual, act
  */
 <%namespace name="transform" file="_winograd_transform.cl.mako"/>\
 <%namespace name="tiles" file="_winograd_tiles.cl.mako"/>\
@@ -71,10 +71,10 @@ ${tiles.transpose()}
 
 ## `place`: where the tiles of the block of tile t begin, in panel ob / NV.
 <%def name="rows(place)">\
-<% T = M + 2; NR = NV * V %>\
+<% IN, hop, T, OUT = transform.module.tile(M, form); NR = NV * V %>\
         for (int r = 0; r < count; ++r) {
             const int row = chunk + r, n = row / segments / down, h = row / segments % down, s = row % segments;
-            const int edge = s * wide * ${M}, width = min(wide * ${M}, Q - edge), height = min(${M}, P - h * ${M});
+            const int edge = s * wide * ${OUT}, width = min(wide * ${OUT}, Q - edge), height = min(${OUT}, P - h * ${OUT});
             for (int ob = 0; ob < own * ${NV}; ++ob) {
                 const int o = first_panel * ${NR} + ob * ${V};
                 if (o >= O)
@@ -85,23 +85,23 @@ ${tiles.transpose()}
                     some[l] = o + l < O ? LOAD(bias, o + l) : 0;
                 const vec extra = vload${V}(0, some);
 % endif
-                for (int q = (width - 1) / ${M}; q >= 0; --q) {  // what a tile has beyond `width` is overwritten by the next row's first
+                for (int q = (width - 1) / ${OUT}; q >= 0; --q) {  // what a tile has beyond `width` is overwritten by the next row's first
                     const int t = r * wide + q;
                     __global const acc *from = ${place} + t % ${MR} * ${NR} + ob % ${NV} * ${V};
 % for j in range(T):
 %   for i in range(T):
                     const vec d${i}_${j} = vload${V}(0, from + ${i * T + j} * sum_step);
 %   endfor
-${transform.define_result([f"e{i}_{j}" for i in range(M)], [f"d{i}_{j}" for i in range(T)])}
+${transform.define_result([f"e{i}_{j}" for i in range(OUT)], [f"d{i}_{j}" for i in range(T)])}
 % endfor
-% for i in range(M):
-${transform.define_result([f"y{i}_{j}" for j in range(M)], [f"e{i}_{j}" for j in range(T)])}
-%   for j in range(M):
-                    vstore${V}(y${i}_${j}${" + extra" if bias else ""}, ${i} * width + q * ${M} + ${j}, lines);
+% for i in range(OUT):
+${transform.define_result([f"y{i}_{j}" for j in range(OUT)], [f"e{i}_{j}" for j in range(T)])}
+%   for j in range(OUT):
+                    vstore${V}(y${i}_${j}${" + extra" if bias else ""}, ${i} * width + q * ${OUT} + ${j}, lines);
 %   endfor
 % endfor
                 }
-                const size_t at = (((size_t)n * O + o) * P + h * ${M}) * Q + edge;
+                const size_t at = (((size_t)n * O + o) * P + h * ${OUT}) * Q + edge;
                 const int run = segments == 1 ? height * width : width;  // outputs that are neighbours in y, too
                 for (int i = 0; i < height; i += run / width)
                     write_line(lines + i * width * ${V}, run, O - o, (size_t)P * Q, ${"residual + at + (size_t)i * Q, " if residual else ""}y + at + (size_t)i * Q);
@@ -111,7 +111,7 @@ ${transform.define_result([f"y{i}_{j}" for j in range(M)], [f"e{i}_{j}" for j in
 
 ## The 3 x 3 taps of a filter's gradient from its points.
 <%def name="taps(source, step, to)">
-<% T = M + 2 %>\
+<% IN, hop, T, OUT = transform.module.tile(M, form) %>\
 % for j in range(T):
 %   for i in range(T):
                 const vec d${i}_${j} = vload${V}(0, ${source} + ${i * T + j} * ${step});

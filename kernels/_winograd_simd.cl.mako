@@ -4,10 +4,10 @@
  *                      backwards where `flip`
  *           conv2d     per chunk of tiles: read lines of x with V channels in the lanes, transform, a GEMM per point with V *
  *                      NV output channels in the lanes and MR tiles, transform back, bias, residual, activation
- * Layout    filters (point, panel, depth rounded up to V, NR = NV * V); a work-item's own: lines (rings of M + 4 lines and
+ * Layout    filters (point, panel, depth rounded up to V, NR = NV * V); a work-item's own: lines (rings of lines and
  *           the columns' transforms), points (point, block of MR tiles, block of V channels, MR, V), sums (point, block of
  *           MR tiles, panel of its share, MR, NR)
- * Defines   dtype, M, part: "filters" (flip), or "conv2d" (bias, residual, act)
+ * Defines   dtype, M, form, part: "filters" (flip), or "conv2d" (bias, residual, act)
  * Tunables  V, MR, NV; tiles of a chunk (host)
  * Launch    group (1). conv2d: grid (spans of rows of tiles, shares of the panels)
  */
@@ -16,7 +16,7 @@
 <%namespace name="results" file="_winograd_results.cl.mako"/>\
 <%namespace name="filters" file="_winograd_filters.cl.mako"/>\
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
-<% T = M + 2; NR = NV * V %>\
+<% IN, hop, T, OUT = transform.module.tile(M, form); NR = NV * V %>\
 ${tiles.types()}
 ${{"filters": transformed, "conv2d": products}[part]()}
 
@@ -72,15 +72,15 @@ ${tiles.kernel()}conv2d(__global const real *restrict x, __global const acc *res
             const int N, const int C, const int H, const int W, const int O, const int P, const int Q, const int top, const int left,
             const int wide, const int segments, const int each, const int panels, const int share)
 {
-    const int deep = (C + ${V - 1}) / ${V}, down = (P + ${M - 1}) / ${M}, rows = N * down * segments;
-    const int spans = get_global_size(0), pitch = (wide * ${M} + 2 + ${V}) * ${V};
+    const int deep = (C + ${V - 1}) / ${V}, down = (P + ${OUT - 1}) / ${OUT}, rows = N * down * segments;
+    const int spans = get_global_size(0), pitch = (wide * ${hop} + ${IN - hop} + ${V}) * ${V};
     const int begin = (long)rows * get_global_id(0) / spans, end = (long)rows * (get_global_id(0) + 1) / spans;
     const int first_panel = get_global_id(1) * share, own = min(share, panels - first_panel);
     const int most = (each * wide + ${MR - 1}) / ${MR};
     const size_t item = get_global_id(1) * spans + get_global_id(0), size = (size_t)N * C * H * W;
     const size_t point_step = (size_t)most * deep * ${MR * V} + ${V}, sum_step = (size_t)most * share * ${MR * NR} + ${V};
     const size_t filter_step = (size_t)panels * deep * ${V * NR} + ${V};
-    __global acc *lines = all_lines + item * pitch * ${M + 4 + T}, *edges = lines + (size_t)pitch * ${M + 4};
+    __global acc *lines = all_lines + item * pitch * ${IN + 2 + T}, *edges = lines + (size_t)pitch * ${IN + 2};
     __global acc *points = all_points + item * point_step * ${T * T};
     __global acc *sums = all_sums + item * sum_step * ${T * T};
     for (int chunk = begin; chunk < end; chunk += each) {
@@ -90,7 +90,7 @@ ${tiles.cut("image", "x", "C", "0", "deep", "H", "W", "top", "left", f"points + 
             for (int p = 0; p < own; ++p)
                 for (int t = 0; t < tiles; t += ${MR}) {
                     __global const acc *a = points + f * point_step + (size_t)(t / ${MR}) * deep * ${MR * V};
-                    __global const acc *b = filters + f * filter_step + (size_t)(first_panel + p) * deep * ${V * NR};
+                    __global const acc *b = filters + ${filters.met()} * filter_step + (size_t)(first_panel + p) * deep * ${V * NR};
                     __global acc *to = sums + f * sum_step + ((size_t)(t / ${MR}) * share + p) * ${MR * NR};
 % if MR > 2:
                     if (tiles - t <= ${MR // 2}) {

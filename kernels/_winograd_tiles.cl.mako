@@ -2,8 +2,8 @@
  *
  * Offers    types   vec, VEC, loadv_<dtype> and storev_<dtype>       transpose   of the V vectors r0.. to t0..
  *           lines   functions that read and clear lines of an image  cut         all tiles of a chunk to their points
- * Layout    a line holds V channels of each column; lines are a ring of M + 4, edges the columns' transforms
- * Defines   dtype, M, V
+ * Layout    a line holds V channels of each column; lines are a ring of those of a tile and two more, edges the columns' transforms
+ * Defines   dtype, M, form, V
  */
 <%namespace name="transform" file="_winograd_transform.cl.mako"/>\
 <%namespace name="lanes" file="_lanes.cl.mako"/>\
@@ -71,27 +71,31 @@ static void zero_line(const int columns, __global acc *restrict line)
 </%def>
 
 ## Every tile of the chunk from V channels of `array` at a time (those from `first` on, `limit` in all) through the transform of
-## `what`: "image" (tiles overlap by two lines, which stay in the ring of lines) or "points" (of the gradient, side by side).
+## `what`: "image" (tiles overlap by lines that stay in the ring of lines) or "points" (of the gradient, side by side).
 ## Row i of tile t and block cb of channels goes to `place` + (i * T + j) * step.
 <%def name="cut(what, array, limit, first, many, H, W, top, left, place, step)">
-<%  T = M + 2; deep = T if what == "image" else M; ring = M + 4 %>\
+<%
+    IN, hop, T, _ = transform.module.tile(M, form)
+    ring = IN + 2
+    deep, hop = (IN, hop) if what == "image" else (M, M)
+%>\
         for (int cb = 0; cb < ${many}; ++cb) {
-            const int c0 = ${first} + cb * ${V}, lanes = ${limit} - c0, across = wide * ${M} + ${deep - M};
+            const int c0 = ${first} + cb * ${V}, lanes = ${limit} - c0, across = wide * ${hop} + ${deep - hop};
             int ready = -1;  // the row of tiles whose last lines are in the ring
             for (int r = 0; r < count; ++r) {
                 const int row = chunk + r, n = row / segments / down, h = row / segments % down, s = row % segments;
-                for (int i = ready == row - 1 && h && segments == 1 ? ${deep - M} : 0; i < ${deep}; ++i) {
-                    const int v = h * ${M} + i - ${top};
-                    __global acc *line = lines + (h * ${M} + i) % ${ring} * pitch;
+                for (int i = ready == row - 1 && h && segments == 1 ? ${deep - hop} : 0; i < ${deep}; ++i) {
+                    const int v = h * ${hop} + i - ${top};
+                    __global acc *line = lines + (h * ${hop} + i) % ${ring} * pitch;
                     if (v >= 0 && v < ${H} && lanes > 0)
                         read_line(${array}, (((size_t)n * ${limit} + c0) * ${H} + v) * ${W}, (size_t)${H} * ${W},
-                                  (size_t)N * ${limit} * ${H} * ${W}, lanes, ${W}, s * wide * ${M} - ${left}, across, line);
+                                  (size_t)N * ${limit} * ${H} * ${W}, lanes, ${W}, s * wide * ${hop} - ${left}, across, line);
                     else
                         zero_line(across, line);
                 }
                 ready = row;
 % for i in range(deep):
-                __global const acc *line${i} = lines + (h * ${M} + ${i}) % ${ring} * pitch;
+                __global const acc *line${i} = lines + (h * ${hop} + ${i}) % ${ring} * pitch;
 % endfor
                 for (int c = 0; c < across; ++c) {
 % for i in range(deep):
@@ -105,7 +109,7 @@ ${turned(what, "e", "d", deep)}
                 for (int q = 0; q < wide; ++q) {
                     const int t = r * wide + q;
                     __global acc *to = ${place};
-                    __global const acc *from = edges + q * ${M * T * V};
+                    __global const acc *from = edges + q * ${hop * T * V};
                     for (int i = 0; i < ${T}; ++i, from += ${V}, to += ${T} * ${step}) {
 % for j in range(deep):
                         const vec d${j} = vload${V}(${j * T}, from);
@@ -120,4 +124,4 @@ ${turned(what, "e", "d", deep)}
         }
 </%def>
 
-<%def name="turned(what, to, of, n)">${getattr(transform, "define_" + what)([f"{to}{i}" for i in range(M + 2)], [f"{of}{i}" for i in range(n)])}</%def>
+<%def name="turned(what, to, of, n)">${getattr(transform, "define_" + what)([f"{to}{i}" for i in range(transform.module.tile(M, form)[2])], [f"{of}{i}" for i in range(n)])}</%def>

@@ -30,7 +30,9 @@ class Problem(NamedTuple):
     settings: dict[str, Any]
 
     def __str__(self) -> str:
-        return f"{self.op}({','.join('x'.join(map(str, s)) for s in self.shapes)})"
+        shapes = ["x".join(map(str, s)) for s in self.shapes]
+        steps = [] if self.settings.get("stride", (1, 1)) == (1, 1) else ["stride=2"]
+        return f"{self.op}({','.join(shapes + steps)})"
 
 
 class Error(NamedTuple):
@@ -40,10 +42,10 @@ class Error(NamedTuple):
     rms: float
 
 
-def _conv(n: int, c: int, size: int, o: int, kernel: int = 3, groups: int = 1) -> Iterator[Problem]:
-    pad = kernel // 2
-    at = {"stride": (1, 1), "padding": ((pad, pad),) * 2, "dilation": (1, 1), "groups": groups}
-    x, w, y = (n, c, size, size), (o, c // groups, kernel, kernel), (n, o, size, size)
+def _conv(n: int, c: int, size: int, o: int, groups: int = 1, stride: int = 1) -> Iterator[Problem]:
+    kernel, to = 3, -(-size // stride)
+    at = {"stride": (stride,) * 2, "padding": ((1, 1),) * 2, "dilation": (1, 1), "groups": groups}
+    x, w, y = (n, c, size, size), (o, c // groups, kernel, kernel), (n, o, to, to)
     yield Problem("conv2d", (x, w), at)
     yield Problem("conv2d_input_grad", (y, w), {"size": (size, size), **at})
     yield Problem("conv2d_weight_grad", (y, x), {"kernel": (kernel, kernel), **at})
@@ -59,6 +61,7 @@ def problems(large: bool) -> list[Problem]:
     images = [(2, 64, 28, 64), (2, 256, 14, 256), (1, 512, 7, 512)] if large else [(1, 32, 10, 48)]
     for image in images:
         found += _conv(*image)
+        found += _conv(*image, stride=2)
     found += _conv(2, 64, 28 if large else 9, 64, groups=64)
     return found
 

@@ -37,6 +37,12 @@ SAMPLES = [
     sample("conv2d", T(2, 24, 12, 13), T(80, 12, 1, 1), groups=2, stride=2),
     sample("conv2d", T(2, 32, 30, 30), T(64, 32, 1, 1)),
 ]
+PAST_CACHES = [
+    sample("conv2d", T(2, 16, 8, 16), T(20, 16, 1, 1), T(20)),
+    sample("fused_conv2d", T(2, 9, 7, 35), T(20, 9, 3, 3), T(20), **ENDED),
+    sample("conv2d", T(2, 16, 8, 8, dtype=float64), T(20, 16, 1, 1, dtype=float64)),
+    sample("conv2d", T(2, 16, 8, 8, dtype=float16), T(20, 16, 1, 1, dtype=float16)),
+]
 EVERY_WIDTH = [
     sample("fused_conv2d", T(2, 9, 7, 35), T(20, 9, 3, 3), T(20), **ENDED),
     sample("conv2d", T(2, 17, 9, 41), T(18, 17, 3, 3), stride=2, padding=1),
@@ -60,6 +66,15 @@ def check(this, device):
 @pytest.mark.parametrize("convolution", SAMPLES, ids=str)
 def test_panels_match_the_reference(convolution, opencl_device):
     check(convolution, opencl_device)
+
+
+@pytest.mark.parametrize("convolution", PAST_CACHES, ids=str)
+def test_results_past_the_caches_match_the_reference(convolution, opencl_device, monkeypatch):
+    monkeypatch.setattr(conv_simd, "_PAST", 0)
+    plans = clnn.device(opencl_device).backend.rt.plans
+    plans.clear()
+    check(convolution, opencl_device)
+    plans.clear()
 
 
 @pytest.mark.parametrize("width", [8, 4])

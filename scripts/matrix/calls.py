@@ -32,7 +32,7 @@ FACTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 _PROGRAM = 40_000  # work-items that take as long as the compilation of a program
 # Defines that make another kernel of a program; `close` tells apart what a compiler hardly does.
-_FORM = ("engine", "stage", "job", "few", "split", "M")
+_FORM = ("engine", "stage", "job", "few", "split", "M", "form")
 _CLOSE = ("op", "kernel", "kind", "draw", "F", "dtype")
 
 Form = tuple[str, ...]

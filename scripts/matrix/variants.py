@@ -48,8 +48,8 @@ class Variant:
 
 
 # Defines that make another kernel of a program; dtypes do so in products alone, other defines hardly ever.
-_FORM = ("engine", "op", "kernel", "kind", "stage", "job", "draw", "few", "split", "F", "M", "TM", "TN", "TK", "RM",
-         "RN")  # fmt: skip
+_FORM = ("engine", "op", "kernel", "kind", "stage", "job", "draw", "few", "split", "F", "M", "form", "TM", "TN", "TK",
+         "RM", "RN")  # fmt: skip
 _PRODUCTS = ("matmul", "conv", "winograd")
 
 

@@ -55,7 +55,7 @@ FORWARD = [
     conv((2, 4, 11), (6, 2, 2), fn="conv1d", bias=False, groups=2, dilation=3, padding=(2,)),
     conv((2, 2, 8), (3, 2, 3), fn="conv1d", padding="same", dilation=2),
 ]
-# Where Winograd applies: 16 channels or more, 3x3, stride 1.
+# Where Winograd applies: 16 channels or more, 3x3, stride 1 or 2.
 TILED = [
     conv((1, 16, 1, 1), (16, 16, 3, 3), padding=1),
     conv((0, 16, 5, 5), (17, 16, 3, 3), padding=1),
@@ -64,6 +64,15 @@ TILED = [
     conv((3, 16, 13, 17), (50, 16, 3, 3), padding=1, bias=False),
     conv((1, 16, 3, 270), (16, 16, 3, 3), padding=1),
     *[conv((2, 17, 6, 5), (18, 17, 3, 3), dtype=d, padding=1) for d in (*HALVES, "float64")],
+    conv((1, 16, 1, 1), (16, 16, 3, 3), stride=2, padding=1),
+    conv((0, 16, 5, 5), (17, 16, 3, 3), stride=2, padding=1),
+    conv((2, 18, 9, 20), (35, 18, 3, 3), stride=2, padding=(1, 3)),
+    conv((3, 33, 8, 7), (16, 33, 3, 3), stride=2, padding=2, bias=False),
+    conv((1, 16, 3, 300), (16, 16, 3, 3), stride=2, padding=1),
+    *[
+        conv((2, 17, 6, 9), (18, 17, 3, 3), dtype=d, stride=2, padding=1)
+        for d in (*HALVES, "float64")
+    ],
 ]
 # Few channels in a group: rows wider and narrower than vectors, whole blocks and what is left, taps in loops.
 DEPTHWISE = [
@@ -90,6 +99,9 @@ DEPTHWISE = [
 TRANSPOSED = [
     conv((2, 17, 5, 9), (17, 20, 3, 3), fn="conv_transpose2d", padding=1),
     conv((1, 16, 2, 3), (16, 16, 3, 3), fn="conv_transpose2d", bias=False),
+    conv(
+        (2, 17, 5, 6), (17, 20, 3, 3), fn="conv_transpose2d", stride=2, padding=1, output_padding=1
+    ),
     conv((1, 1, 1, 1), (1, 1, 1, 1), fn="conv_transpose2d"),
     conv((2, 3, 4, 5), (3, 4, 3, 3), fn="conv_transpose2d"),
     conv((3, 4, 5), (3, 4, 3, 3), fn="conv_transpose2d", bias=False),

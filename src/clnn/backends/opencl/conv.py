@@ -59,14 +59,18 @@ def _run(
 
 
 _INPUT_GRAD = [
-    Algorithm("winograd_2x2", winograd.applies, winograd.input_grad(2), default=winograd.few_tiles),
+    Algorithm(
+        "winograd_2x2", winograd.small_applies, winograd.input_grad(2), default=winograd.few_tiles
+    ),
     Algorithm(
         "winograd_deep",
-        winograd_deep.applies,
+        winograd_deep.grad_applies,
         winograd_deep.input_grad,
         default=winograd_deep.worth_input_grad,
     ),
-    Algorithm("winograd_4x4", winograd.applies, winograd.input_grad(4)),
+    Algorithm(
+        "winograd_4x4", winograd.grad_applies, winograd.input_grad(4), default=winograd.worth
+    ),
     Algorithm("depthwise", depthwise.applies, depthwise.input_grad),
     Algorithm("simd", conv_simd.applies, conv_simd.input_grad, conv_simd.tunables),
     Algorithm("tile", conv_tile.applies, conv_tile.input_grad, conv_tile.tunables, not_on_cpus),
@@ -74,14 +78,16 @@ _INPUT_GRAD = [
 ]
 ALGORITHMS = {
     "conv2d": [
-        Algorithm("winograd_2x2", winograd.applies, winograd.conv2d(2), default=winograd.few_tiles),
+        Algorithm(
+            "winograd_2x2", winograd.small_applies, winograd.conv2d(2), default=winograd.few_tiles
+        ),
         Algorithm(
             "winograd_deep",
             winograd_deep.applies,
             winograd_deep.conv2d,
             default=winograd_deep.worth_conv2d,
         ),
-        Algorithm("winograd_4x4", winograd.applies, winograd.conv2d(4)),
+        Algorithm("winograd_4x4", winograd.applies, winograd.conv2d(4), default=winograd.worth),
         Algorithm("depthwise", depthwise.applies, depthwise.conv2d),
         Algorithm("simd", conv_simd.applies, conv_simd.conv2d, conv_simd.tunables),
         Algorithm("tile", conv_tile.applies, conv_tile.conv2d, conv_tile.tunables, not_on_cpus),
@@ -91,7 +97,10 @@ ALGORITHMS = {
     "conv_transpose2d": _INPUT_GRAD,
     "conv2d_weight_grad": [
         Algorithm(
-            "winograd_2x2", winograd.applies, winograd.weight_grad(2), default=winograd.few_tiles
+            "winograd_2x2",
+            winograd.small_applies,
+            winograd.weight_grad(2),
+            default=winograd.few_tiles,
         ),
         Algorithm(
             "winograd_deep",
@@ -99,7 +108,12 @@ ALGORITHMS = {
             winograd_deep.weight_grad,
             default=winograd_deep.worth_weight_grad,
         ),
-        Algorithm("winograd_4x4", winograd.applies, winograd.weight_grad(4)),
+        Algorithm(
+            "winograd_4x4",
+            winograd.applies,
+            winograd.weight_grad(4),
+            default=winograd.worth_weight_grad,
+        ),
         Algorithm("depthwise", depthwise.applies, depthwise.weight_grad),
         Algorithm("simd", conv_simd.applies, conv_simd.weight_grad, conv_simd.tunables),
         Algorithm(

@@ -22,6 +22,7 @@ from .correlation import (
 from .discovery import DeviceInfo
 from .gemm import NO_EPILOGUE, Epilogue, ceil_div, lanes, micro, micros, simd_fits
 from .runtime import Buffer, Runtime
+from .streaming import streams
 
 _SPACE = 2**17  # bytes of local memory for panels: they stay in a core's second-level cache
 _PANELS = 16  # of them, at most
@@ -34,6 +35,9 @@ _LAUNCH, _LAYING, _READ, _UNEVEN = 5000, (8, 16), 0.1, 0.15
 # The weight gradient's: to turn a vector, to read a tile of x, to keep a vector's sum for later, to add a slice's.
 _TURNING, _STREAMING, _KEEPING, _ADDING = 12, 5, 8, 20
 _SLICE = 256  # pixels a slice of the weight gradient sums at least
+_PAST = (
+    2**23
+)  # bytes of a result that passes the caches by: writing it there first costs up to a tenth
 _ONE = (1, 1, 1)
 
 
@@ -293,7 +297,8 @@ def _product(
                         **end.defines, **shape)  # fmt: skip
     rt.launch("conv", "conv2d", (spans, splits, p.groups), src.mem, _filters(rt, p, at, w, mr, each_phase), partial,
               *end.operands, y, m, at.depth * r * s, at.out * times, *(max(1, n) for n in inner), height, width, xn,
-              xg, steps[0], xp, xq, *steps[1:], x0, each, rows, chunk, group=_ONE, **defines)  # fmt: skip
+              xg, steps[0], xp, xq, *steps[1:], x0, each, rows, chunk,
+              int(streams(rt.info, y.spec, _PAST)), group=_ONE, **defines)  # fmt: skip
 
 
 def _flat(info: DeviceInfo, kind: DType) -> tuple[int, int]:

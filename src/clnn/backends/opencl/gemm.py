@@ -60,7 +60,7 @@ def micro(info: DeviceInfo, kind: DType, columns: int, rows: int | None = None) 
     def cost(shape: tuple[int, int]) -> float:
         mr, nv = shape
         blocks = 1 / mr if rows is None else ceil_div(rows, mr)
-        return blocks * ceil_div(columns, nv * v) * (mr * nv + nv + 2)
+        return blocks * ceil_div(columns, nv * v) * (mr * nv + (mr + nv + 1) / 4)  # sums, and loads
 
     mr, nv = min(micros(info, kind), key=cost)
     return {"V": v, "MR": mr, "NV": nv}

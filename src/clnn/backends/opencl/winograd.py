@@ -1,4 +1,4 @@
-"""Host side of kernels/winograd.cl.mako: 3x3 convolutions of stride 1 by minimal filtering."""
+"""Host side of kernels/winograd.cl.mako: 3x3 convolutions of stride 1 and 2 by minimal filtering."""
 
 from __future__ import annotations
 
@@ -20,20 +20,40 @@ _FEW = 8  # tiles of 4 x 4 in all: then reading the filters' points takes the ti
 
 
 def applies(p: Problem, info: DeviceInfo) -> bool:
-    """3x3, dense, stride 1, where the channels are enough to pay for the transforms."""
-    ones = p.stride == p.dilation == (1, 1) and p.groups == 1 and p.kernel == (3, 3)
-    if not ones or p.N == 0 or max(p.C, p.O) > _DEEPEST:
+    """3x3, dense, stride 1 (on CPUs also 2), where the channels are enough to pay for the transforms."""
+    dense = p.dilation == (1, 1) and p.groups == 1 and p.kernel == (3, 3)
+    if not dense or p.N == 0 or max(p.C, p.O) > _DEEPEST:
         return False
     if simd_fits(info, p.kind):
-        return min(p.C, p.O) >= _CHANNELS
+        return min(p.C, p.O) >= _CHANNELS and p.stride in ((1, 1), (2, 2))
     size = winograd_phases.largest(p) * accumulator(p.kind).itemsize
     fits = tile_fits(info, accumulator(p.kind)) and size <= info.max_alloc
-    return fits and min(p.C, p.O) >= _GPU_CHANNELS
+    return fits and min(p.C, p.O) >= _GPU_CHANNELS and p.stride == (1, 1)
+
+
+def small_applies(p: Problem, info: DeviceInfo) -> bool:
+    """For tiles of 2 x 2: stride 1."""
+    return applies(p, info) and p.stride == (1, 1)
+
+
+def grad_applies(p: Problem, info: DeviceInfo) -> bool:
+    """For the data gradient, whose tiles of stride 2 begin where one tap meets."""
+    return applies(p, info) and (p.stride == (1, 1) or all(n % 2 for n in p.padding))
+
+
+def worth(p: Problem, info: DeviceInfo) -> bool:
+    """Of stride 2 a quarter of the products goes, or half: too little where filters are all there is to read."""
+    return p.stride == (1, 1) or forward(p).tiles(4)[2] > _FEW
+
+
+def worth_weight_grad(p: Problem, info: DeviceInfo) -> bool:
+    """Of stride 2 sums of all points in slices cost what their products save."""
+    return p.stride == (1, 1)
 
 
 def few_tiles(p: Problem, info: DeviceInfo) -> bool:
     """Where smaller tiles win, for they have fewer points to a filter."""
-    return applies(p, info) and forward(p).tiles(4)[2] <= _FEW
+    return small_applies(p, info) and forward(p).tiles(4)[2] <= _FEW
 
 
 def conv2d(m: int) -> Callable[..., None]:

@@ -54,7 +54,7 @@ def _points(rt: Runtime, p: Problem, at: Pass, m: int, name: str, array: Buffer,
 
 
 def _defines(p: Problem, m: int, end: Epilogue = NO_EPILOGUE, flip: bool = False) -> dict[str, Any]:
-    return p.defines(engine="phases", M=m, flip=flip, **end.defines)
+    return p.defines(engine="phases", M=m, form="same", flip=flip, **end.defines)
 
 
 def correlate(rt: Runtime, p: Problem, at: Pass, m: int, x: Buffer, w: Buffer, end: Epilogue,

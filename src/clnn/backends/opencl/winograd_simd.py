@@ -31,10 +31,11 @@ class _Tiling(NamedTuple):
 
 def tiling(at: Pass, m: int, spans: int, chunk: int = _CHUNK) -> _Tiling:
     """Rows of tiles shared out among `spans`, or fewer, in chunks of about `chunk` tiles."""
-    across = ceil_div(at.Q, m)
+    outputs = at.tile(m).outputs
+    across = ceil_div(at.Q, outputs)
     wide = ceil_div(across, ceil_div(across, 2 * chunk))
     segments = ceil_div(across, wide)
-    rows = at.N * ceil_div(at.P, m) * segments
+    rows = at.N * ceil_div(at.P, outputs) * segments
     mine = ceil_div(rows, min(spans, rows))
     chunks = ceil_div(mine, max(1, chunk // wide))
     return _Tiling(wide, segments, rows, ceil_div(mine, chunks))
@@ -48,24 +49,25 @@ def correlate(
     mr, nv = MICRO[v]
     nv = min(nv, ceil_div(at.O, v))
     shape, nr = {"V": v, "MR": mr, "NV": nv}, nv * v
-    deep, panels, points = ceil_div(at.C, v), ceil_div(at.O, nr), (m + 2) ** 2
-    defines = p.defines(engine="simd", M=m, **shape)
+    deep, panels, points = ceil_div(at.C, v), ceil_div(at.O, nr), at.tile(m).points ** 2
+    chunk = _CHUNK if at.form == "same" else _CHUNK // 2
+    defines = p.defines(engine="simd", M=m, form=at.form, **shape)
 
     def transform(rt: Any, out: Buffer) -> None:
         rt.launch("winograd", "transform_filters", (deep, panels), w, out, at.O, at.C, *at.filters, w.size,
                   group=(1, 1), part="filters", flip=at.flip, **defines)  # fmt: skip
 
-    spec = Spec((points * (panels * deep * v * nr + v),), kind)
-    filters = rt.derived(w, ("winograd", m, at.flip, *shape.values()), spec, transform)
+    spec = Spec(((m + 2) ** 2 * (panels * deep * v * nr + v),), kind)
+    filters = rt.derived(w, ("winograd", m, at.form, at.flip, *shape.values()), spec, transform)
     workers, tiles = 4 * rt.info.compute_units, at.tiles(m)[2]
-    most = _SCRATCH // (points * _CHUNK * (at.C + at.O))
+    most = _SCRATCH // (points * chunk * (at.C + at.O))
     spans = max(1, min(workers, tiles // _SPAN, most))
-    plan = tiling(at, m, spans)
+    plan = tiling(at, m, spans, chunk)
     spans = min(spans, plan.rows)
     share = ceil_div(panels, max(1, min(ceil_div(workers, spans), at.O // _SHARE)))
     splits, most = ceil_div(panels, share), ceil_div(plan.each * plan.wide, mr)
     items = spans * splits
-    lines = rt.empty(Spec((items, 2 * m + 6, plan.wide * m + 2 + v, v), kind))
+    lines = rt.empty(Spec((items, *at.lines(m, plan.wide, v)), kind))
     image = rt.empty(Spec((items, points, most * deep * mr * v + v), kind))
     sums = rt.empty(Spec((items, points, most * share * mr * nr + v), kind))
     rt.launch("winograd", "conv2d", (spans, splits), x, filters, *end.operands, y, lines, image, sums, *at.sizes,
@@ -79,7 +81,7 @@ def weight_grad(
     """dw from g and x by tiles of m x m of g, in slices of the tiles that are then added."""
     v, kind = lanes(rt.info, p.kind), accumulator(p.kind)
     mr, nv = GRAD_MICRO[v]
-    nv, points = min(nv, ceil_div(at.O, v)), (m + 2) ** 2
+    nv, points = min(nv, ceil_div(at.O, v)), at.tile(m).points ** 2
     own = min(ceil_div(_SHARE, nv * v), ceil_div(at.O, nv * v))
     share = min(ceil_div(_SHARE, v), ceil_div(at.C, v))
     blocks = (ceil_div(at.C, share * v), ceil_div(at.O, own * nv * v))
@@ -91,12 +93,12 @@ def weight_grad(
     slices = min(slices, plan.rows)
     jobs, most = slices * blocks[0] * blocks[1], plan.each * plan.wide
     items = min(jobs, 4 * rt.info.compute_units)
-    lines = rt.empty(Spec((items, 2 * m + 6, plan.wide * m + 2 + v, v), kind))
+    lines = rt.empty(Spec((items, *at.lines(m, plan.wide, v)), kind))
     image = rt.empty(Spec((items, points, most * share * v + v), kind))
     grads = rt.empty(Spec((items, points, most * own * nv * v + v), kind))
     sums = rt.empty(Spec((items, points, share * own * v * nv * v + v), kind))
     partial = rt.empty(Spec((slices, ceil_div(at.O, v), at.C, 9, v), kind))
-    defines = p.defines(engine="grad", M=m, V=v, MR=mr, NV=nv)
+    defines = p.defines(engine="grad", M=m, form=at.form, V=v, MR=mr, NV=nv)
     rt.launch("winograd", "weight_grad", (items,), g, x, partial, lines, image, grads, sums, *at.sizes,
               plan.wide, plan.segments, plan.each, share, own, slices, group=(1,), **defines)  # fmt: skip
     each = ceil_div(at.C, 4)
