@@ -274,6 +274,13 @@ def test_many_small_numbers_add_up(device):
     assert mean.compute() == pytest.approx(float(np.float32(0.1)), rel=(64 + 157) * 2**-24)
 
 
+def test_losses_of_16_bits_are_summed_in_32(device):
+    mean = metrics.Mean()
+    for _ in range(100):
+        mean.add(clnn.tensor(3000.0, dtype="float16", device=device))
+    assert mean.compute() == 3000  # 64 of them do not fit float16
+
+
 def test_a_mean_weighs_by_size(device):
     mean = metrics.Mean(lambda pred, target: (pred - target).mean(), name="bias")
     found = of(mean, GUESSED[:, 0], MEASURED[:, 0], device)

@@ -250,3 +250,33 @@ def test_the_step_can_be_another(device):
     m.fit(X, Y, verbose=0)
     m.train_on_batch(X, Y)
     same(weights(m.network), before)
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own
+def test_the_numbers_are_those_of_keras():
+    keras = pytest.importorskip("keras")
+    theirs = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(8, "tanh"), keras.layers.Dense(3)]
+    )
+    theirs.compile(
+        optimizer=keras.optimizers.SGD(0.1), metrics=["accuracy"],
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )  # fmt: skip
+    m = model("cpu")
+    w, b, v, c = theirs.get_weights()
+    m.network.load_state_dict(
+        {"0.weight": w.T.copy(), "0.bias": b, "2.weight": v.T.copy(), "2.bias": c}
+    )
+    options = {
+        "batch_size": 5,
+        "epochs": 3,
+        "shuffle": False,
+        "validation_split": 0.3,
+        "verbose": 0,
+    }
+    expected = theirs.fit(X, Y, **options).history
+    found = m.fit(X, Y, **options).history
+    assert found.keys() == expected.keys()
+    for name in found:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, err_msg=name)

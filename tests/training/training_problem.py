@@ -4,6 +4,7 @@ import numpy as np
 
 import clnn
 from clnn import nn, optim
+from clnn.training import Callback
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((23, 4)).astype("float32")
@@ -31,3 +32,21 @@ def same(a, b):
     assert a.keys() == b.keys()
     for name in a:
         np.testing.assert_array_equal(a[name], b[name])
+
+
+class Fixed(Callback):
+    """Makes up the numbers of epochs."""
+
+    def __init__(self, **numbers):
+        self.numbers = numbers
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.update({name: values[epoch] for name, values in self.numbers.items()})
+
+
+class Kept(Callback):
+    def __init__(self):
+        self.weights = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.weights.append(weights(self.model.network))
