@@ -118,7 +118,7 @@ MUTANTS = [
            "s.squared + t.squared + d * d * s.n * share",
            "s.squared + t.squared"),
     mutant("norm", "the variance is biased", "", "running_statistics",
-           "total.squared / max(total.n - 1, (acc)1)",
+           "total.squared / max(total.n - correction, (acc)1)",
            "total.squared / max(total.n, (acc)1)", RUNNING),
     mutant("_norm_rows", "the gradient keeps its mean", "layer_norm", "",
            "(gw - shift - xhat * along)",
