@@ -1,0 +1,85 @@
+"""Progress: a bar for the epoch that runs and a line for every epoch that has run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING
+
+from .callback import Callback, Numbers
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+_INTERVAL = 0.25  # seconds between two looks at the numbers: a look waits for the device
+
+
+class Progress(Callback):
+    """Shows how training goes: a line per epoch and, in a terminal, a bar for the one that runs.
+
+    bar=False leaves the bar out. The numbers of a running epoch are read four times a second at most.
+    """
+
+    def __init__(self, bar: bool = True, console: Console | None = None) -> None:
+        from rich.console import Console
+
+        self.bar = bar
+        self.console = Console() if console is None else console
+        self._bar: Bar | None = None
+
+    def on_train_begin(self, logs: Numbers | None = None) -> None:
+        """Begin to show."""
+        self._epochs = self.params.get("epochs", 0)
+
+    def on_train_end(self, logs: Numbers | None = None) -> None:
+        """Take the bar off."""
+        self._close()
+
+    def on_epoch_begin(self, epoch: int, logs: Numbers | None = None) -> None:
+        """Show a bar for this epoch."""
+        self._open(f"epoch {epoch + 1}/{self._epochs}")
+
+    def on_batch_end(self, batch: int, logs: Numbers | None = None) -> None:
+        """Advance the bar."""
+        self._advance(batch, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: MutableMapping[str, float] | None = None) -> None:
+        """Replace the bar by a line."""
+        self._close()
+        seconds = time.monotonic() - self._began
+        self.console.print(
+            f"epoch {epoch + 1}/{self._epochs}  {_text(logs or {})}  {seconds:.1f} s",
+            highlight=False,
+        )
+
+    def _open(self, title: str) -> None:
+        self._began = self._looked = time.monotonic()
+        if self.bar and self.console.is_terminal:
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                TextColumn("{task.fields[note]}"),
+            )  # fmt: skip
+            self._bar = Bar(*columns, console=self.console, transient=True)
+            self._task = self._bar.add_task(title, total=self.params.get("steps"), note="")
+            self._bar.start()
+
+    def _advance(self, batch: int, logs: Numbers) -> None:
+        if self._bar is None:
+            return
+        now = time.monotonic()
+        if now - self._looked > _INTERVAL:
+            self._bar.update(self._task, completed=batch + 1, note=_text(logs))
+            self._looked = time.monotonic()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _text(logs: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in logs.items())
