@@ -1,0 +1,1 @@
+"""Other systems' names and semantics on clnn's layers and ops; no mathematics here."""
