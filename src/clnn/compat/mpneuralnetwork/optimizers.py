@@ -70,7 +70,7 @@ class Optimizer:
             held.refresh()
 
     def update(self, layers: Iterable[Any]) -> list[Named]:
-        """Update every parameter of `layers` on the device; returns them, by name."""
+        """Update every parameter of `layers`, the arrays only of layers that have nothing else."""
         found = self._adopt(layers)
         wanted = {id(held.tensor) for _, held in found}
         idle = [held for key, (_, held) in self._known.items() if key not in wanted]
@@ -88,6 +88,8 @@ class Optimizer:
             self._engine.step()
         for held, gradient in kept:
             held.tensor.grad = gradient
+        for held in self._theirs.values():
+            held.refresh()
         return found
 
     def get_config(self) -> dict[str, Any]:
