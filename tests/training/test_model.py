@@ -2,40 +2,11 @@
 
 import numpy as np
 import pytest
+from training_problem import RNG, X, Y, model, network, same, weights
 
 import clnn
 from clnn import nn, optim
 from clnn.training import Callback, History
-
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((23, 4)).astype("float32")
-W = RNG.standard_normal((4, 3)).astype("float32")
-Y = (X @ W).argmax(1)
-Z = (X @ W[:, :1]).astype("float32")
-
-
-def network(device, seed=0):
-    clnn.manual_seed(seed)
-    return nn.Sequential(nn.Linear(4, 8, device=device), nn.Tanh(), nn.Linear(8, 3, device=device))
-
-
-def model(device, **options):
-    options = {
-        "loss": "cross_entropy",
-        "optimizer": lambda p: optim.SGD(p, lr=0.1),
-        "metrics": ["accuracy"],
-    } | options
-    return clnn.Model(network(device), **options)
-
-
-def weights(net):
-    return {name: value.numpy() for name, value in net.state_dict().items()}
-
-
-def same(a, b):
-    assert a.keys() == b.keys()
-    for name in a:
-        np.testing.assert_array_equal(a[name], b[name])
 
 
 def by_hand(device, epochs, batch=5):

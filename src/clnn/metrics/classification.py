@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .. import ops
 from ..autograd import no_grad
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError, SettingError, ShapeError
 from ..tensor import Tensor
 from .metric import Metric, Total, aligned
 
@@ -75,6 +75,44 @@ class Accuracy(Classifier):
             predicted, true, _ = self.decide(pred, target)
             self._right = self._right.plus(ops.eq(predicted, true).sum())
         self._count += predicted.spec.size
+
+    def compute(self) -> float:
+        """The share; waits for the device."""
+        return float(self._right.read()) / self._count if self._count else math.nan
+
+
+class TopKAccuracy(Metric):
+    """The share of samples whose true class is among the k largest scores.  (N, C, *), (N, *) or one-hot -> ().
+
+    Scores equal to that of the true class do not push it out, as in Keras (scikit-learn takes the first ones);
+    a true class whose score is NaN is never right.
+    """
+
+    larger_is_better = True
+
+    def __init__(self, k: int = 5, name: str = "top_k_accuracy") -> None:
+        if isinstance(k, bool) or not isinstance(k, int):
+            raise DTypeError(f"{name}: expected k to be an int, got {k!r}")
+        if k < 1:
+            raise SettingError(f"{name}: expected k >= 1, got {k}")
+        super().__init__(name)
+        self.k = k
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self._right, self._count = Total(), 0
+
+    def update(self, pred: Tensor, target: Tensor) -> None:
+        """Add a batch; raises ShapeError unless the target fits."""
+        if pred.ndim < 2:
+            raise ShapeError(f"{self.name}: expected scores of shape (N, C, *), got {pred.shape}")
+        with no_grad():
+            true = class_indices(self.name, pred, target)
+            own = ops.gather(pred, 1, true.long().unsqueeze(1))
+            not_larger = ops.le(pred, own).sum(1)  # a comparison with NaN is false
+            right = ops.gt(not_larger, max(pred.shape[1] - self.k, 0))
+            self._right = self._right.plus(right.sum())
+        self._count += true.spec.size
 
     def compute(self) -> float:
         """The share; waits for the device."""

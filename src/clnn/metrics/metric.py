@@ -11,7 +11,7 @@ from ..autograd import no_grad
 from ..errors import DTypeError, SettingError, ShapeError
 from ..tensor import Tensor
 
-_BLOCK = 256  # steps summed before their sum is added to the whole: rounding grows with the blocks
+_BLOCK = 64  # steps summed before their sum is added to the whole: rounding grows with the blocks
 
 
 class Total(NamedTuple):
@@ -112,7 +112,8 @@ class Mean(Metric):
                     f"{self.name}: expected one number per batch, got shape {value.shape}"
                 )
             with no_grad():
-                total = self._totals.get(count, Total()).plus(value.detach().reshape(()))
+                flat = value.detach().reshape(()) if value.shape else value.detach()
+                total = self._totals.get(count, Total()).plus(flat)
             self._totals = {**self._totals, count: total}
         else:
             self._host += float(value) * count

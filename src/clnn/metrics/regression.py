@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .. import ops
 from ..autograd import no_grad
 from ..tensor import Tensor
@@ -64,6 +66,57 @@ class RootMeanSquaredError(MeanSquaredError):
     def compute(self) -> float:
         """The root of the mean; waits for the device."""
         return math.sqrt(super().compute())
+
+
+class R2Score(Metric):
+    """1 - (sum of squared errors) / (sum of squared deviations from the mean), averaged over outputs.
+
+    (N, *), (N, *) -> (). Of a constant target it is 1 if every error is 0 and else 0, of fewer than two samples
+    NaN, as in scikit-learn. Deviations of batches are merged, and nothing is the difference of two large sums.
+    Source: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+    variances", 1979.
+    """
+
+    larger_is_better = True
+
+    def __init__(self, name: str = "r2") -> None:
+        super().__init__(name)
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self._errors, self._count = Total(), 0
+        self._origin: Tensor | None = None  # a target near which the others are counted on to be
+        self._mean: Tensor | None = None
+        self._deviations: Tensor | None = None
+
+    def update(self, pred: Tensor, target: Tensor) -> None:
+        """Add a batch; raises ShapeError unless the target fits."""
+        pred = wide(pred)
+        if not pred.ndim or not pred.shape[0]:
+            return
+        n, before = pred.shape[0], self._count
+        with no_grad():
+            p, t = (x.reshape(n, -1) for x in (pred, aligned(self.name, pred, target)))
+            self._errors = self._errors.plus(ops.square(p - t).sum(0))
+            self._origin = t[:1] if self._origin is None else self._origin
+            variance, mean = ops.var_mean(t - self._origin, dim=0, correction=0)
+            if self._mean is None or self._deviations is None:
+                self._mean, self._deviations = mean, variance * n
+            else:
+                step = mean - self._mean
+                self._mean = self._mean + step * (n / (n + before))
+                between: Tensor = ops.square(step) * (n * before / (n + before))
+                self._deviations = self._deviations + variance * n + between
+        self._count += n
+
+    def compute(self) -> float:
+        """The score; waits for the device."""
+        if self._count < 2 or self._deviations is None:
+            return math.nan
+        errors, spread = self._errors.read(), self._deviations.numpy().astype(np.float64)
+        constant = spread == 0
+        scores = np.where(constant, errors == 0, 1 - errors / np.where(constant, 1, spread))
+        return float(scores.mean())
 
 
 MAE, MSE, RMSE = MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError

@@ -35,7 +35,7 @@ class Place(NamedTuple):
         if isinstance(batch, tuple | list):
             return tuple(self.put(field) for field in batch)
         if isinstance(batch, Tensor):
-            return batch.to(self.device)
+            return batch if batch.device is self.device else batch.to(self.device)
         if isinstance(batch, np.ndarray | np.generic):
             return tensor(self.host(np.asarray(batch)), device=self.device)
         raise DTypeError(
@@ -152,6 +152,11 @@ def samples(where: str, x: Any, y: Any, targets: bool = True) -> Any:
         if y is None and targets:
             raise SettingError(f"{where}: expected targets for arrays, got y=None")
         return _rows(where, x, y)
+    if y is not None and isinstance(x, list | tuple | int | float | np.generic):
+        raise DTypeError(
+            f"{where}: expected x to be NumPy arrays or Tensors, got {type(x).__name__}; "
+            "make one with numpy.asarray"
+        )
     if y is not None:
         raise SettingError(
             f"{where}: expected y=None, got targets beside a {type(x).__name__}, whose batches hold them"

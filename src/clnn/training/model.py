@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from .. import io, optim
 from .. import metrics as metric_names
-from .. import optim
 from ..autograd import no_grad
 from ..errors import DTypeError, SettingError
 from ..metrics import Metric
@@ -26,6 +27,8 @@ from .step import Sums, detached, joined, scalar
 OPTIMIZERS = {
     "sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop,
 }  # fmt: skip
+
+_OPTIMIZER = "optimizer"  # the entry of a file's metadata
 
 
 class Model:
@@ -206,12 +209,44 @@ class Model:
                 self.build(*inputs)
             sums = Sums(self.metrics)
             if train:
-                sums.add(*self._step(inputs, target, loss.mean), target)
+                sums.add(*self.train_step(inputs, target, loss.mean), target)
             else:
                 with no_grad():
                     pred = self.network(*inputs)
                     sums.add(pred, scalar(loss.mean(pred, target)), target)
         return sums.read()
+
+    # --- files ------------------------------------------------------------------------------
+
+    def save(
+        self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None,
+        weights_only: bool = False,
+    ) -> None:  # fmt: skip
+        """Write network and optimizer to a file that clnn.load_model and `load` read, whole or not at all.
+
+        weights_only: nothing but the network's state dict. Raises SettingError for a network that cannot say
+        how it was made, and as clnn.save.
+        """
+        if weights_only:
+            io.save(path, self.network.state_dict(), metadata)
+            return
+        more = {} if self.optimizer is None else {_OPTIMIZER: self.optimizer.state_dict()}
+        io.save(path, self.network, {**(metadata or {}), **more})
+
+    def load(self, path: str | os.PathLike[str]) -> dict[str, Any]:
+        """Go on from what `save` wrote: weights and, where the file has it, the optimizer's state.
+
+        Returns the metadata; a ModelCheckpoint's has "epoch", how many were trained, for initial_epoch.
+        Raises as clnn.load and the two load_state_dict.
+        """
+        self.network.load_state_dict(io.load(path, "cpu"))
+        metadata = io.load_metadata(path)
+        state = metadata.pop(_OPTIMIZER, None)
+        if state is not None and not is_lazy(self.network):
+            self.build()
+            if self.optimizer is not None:
+                self.optimizer.load_state_dict(state)
+        return metadata
 
     # --- the loops --------------------------------------------------------------------------
 
@@ -223,18 +258,23 @@ class Model:
         for index, (inputs, target) in enumerate(feed):
             if begins:
                 listeners.on_batch_begin(index, {})
-            pred, value = self._step(inputs, target, loss)
+            pred, value = self.train_step(inputs, target, loss)
             sums.add(pred, value, target)
             if ends:
                 listeners.on_batch_end(index, sums.logs(value))
+            del pred  # or it would be held while the next one is computed
             if self.stop_training:
                 break
         return sums.read()
 
-    def _step(self, inputs: tuple[Any, ...], target: Any, loss: LossFn) -> tuple[Any, Tensor]:
-        """One step; the prediction and the loss, outside of the graph."""
+    def train_step(self, inputs: tuple[Any, ...], target: Any, loss: LossFn) -> tuple[Any, Tensor]:
+        """One step: returns the prediction and the loss, outside of the graph.
+
+        A subclass overrides it to do something else with a batch, such as clipping gradients.
+        """
         optimizer = self.optimizer
-        assert optimizer is not None  # `build` has made it
+        if optimizer is None:
+            raise SettingError("train_step: expected a Model with an optimizer, got one without")
         optimizer.zero_grad()
         pred = self.network(*inputs)
         value = scalar(loss(pred, target))
@@ -287,7 +327,7 @@ class Model:
         The network runs once in evaluation mode, so that neither statistics nor masks are drawn; not at all
         if no layer is lazy. Raises SettingError if the optimizer's function returns something else.
         """
-        if is_lazy(self.network) or not any(True for _ in self.network.parameters()):
+        if is_lazy(self.network):
             with mode(self.network, False), no_grad():
                 self.network(*place_of(self.network).put(inputs))
         if self.optimizer is None and self._make_optimizer is not None:

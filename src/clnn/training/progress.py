@@ -27,18 +27,17 @@ class Progress(Callback):
         self.bar = bar
         self.console = Console() if console is None else console
         self._bar: Bar | None = None
-
-    def on_train_begin(self, logs: Numbers | None = None) -> None:
-        """Begin to show."""
-        self._epochs = self.params.get("epochs", 0)
+        self._training = False
 
     def on_train_end(self, logs: Numbers | None = None) -> None:
         """Take the bar off."""
+        self._training = False
         self._close()
 
     def on_epoch_begin(self, epoch: int, logs: Numbers | None = None) -> None:
         """Show a bar for this epoch."""
-        self._open(f"epoch {epoch + 1}/{self._epochs}")
+        self._training = True
+        self._open(f"epoch {epoch + 1}/{self.params.get('epochs', 0)}")
 
     def on_batch_end(self, batch: int, logs: Numbers | None = None) -> None:
         """Advance the bar."""
@@ -46,16 +45,29 @@ class Progress(Callback):
 
     def on_epoch_end(self, epoch: int, logs: MutableMapping[str, float] | None = None) -> None:
         """Replace the bar by a line."""
-        self._close()
-        seconds = time.monotonic() - self._began
-        self.console.print(
-            f"epoch {epoch + 1}/{self._epochs}  {_text(logs or {})}  {seconds:.1f} s",
-            highlight=False,
-        )
+        self._training = False
+        self._line(f"epoch {epoch + 1}/{self.params.get('epochs', 0)}", logs or {})
+
+    def on_test_begin(self, logs: Numbers | None = None) -> None:
+        """Show a bar for an evaluation of its own, or say that the epoch is being validated."""
+        if not self._training:
+            self._open("evaluation")
+        elif self._bar is not None:
+            self._bar.update(self._task, note="validation")
+
+    def on_test_batch_end(self, batch: int, logs: Numbers | None = None) -> None:
+        """Advance the bar of an evaluation of its own."""
+        if not self._training:
+            self._advance(batch, logs or {})
+
+    def on_test_end(self, logs: Numbers | None = None) -> None:
+        """Replace the bar of an evaluation of its own by a line."""
+        if not self._training:
+            self._line("evaluation", logs or {})
 
     def _open(self, title: str) -> None:
         self._began = self._looked = time.monotonic()
-        if self.bar and self.console.is_terminal:
+        if self.bar and (self.console.is_terminal or self.console.is_jupyter):
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bar
 
@@ -68,12 +80,15 @@ class Progress(Callback):
             self._bar.start()
 
     def _advance(self, batch: int, logs: Numbers) -> None:
-        if self._bar is None:
-            return
-        now = time.monotonic()
-        if now - self._looked > _INTERVAL:
+        if self._bar is not None and time.monotonic() - self._looked > _INTERVAL:
             self._bar.update(self._task, completed=batch + 1, note=_text(logs))
             self._looked = time.monotonic()
+
+    def _line(self, title: str, logs: Mapping[str, float]) -> None:
+        self._close()
+        seconds = time.monotonic() - self._began
+        text = f"{title}  {_text(logs)}  {seconds:.1f} s"
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _close(self) -> None:
         if self._bar is not None:
