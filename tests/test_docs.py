@@ -13,7 +13,14 @@ BLOCK = re.compile(r"```python\n(.*?)```", re.S)
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/quickstart.md", "docs/training.md", "docs/from-pytorch.md"]
+    "page",
+    [
+        "README.md",
+        "docs/quickstart.md",
+        "docs/training.md",
+        "docs/from-pytorch.md",
+        "docs/from-mpneuralnetwork.md",
+    ],
 )
 def test_examples_run(page, tmp_path, monkeypatch):
     if page == "docs/training.md":

@@ -72,6 +72,23 @@ def test_losses_of_large_logits_are_finite(device):
         assert np.isfinite(loss.prime(logits, classes)).all()
 
 
+def test_targets_and_images(device):
+    """A target without the last axis is a column, and the sum over an image is a sample's."""
+    output, column = np.float32([[1], [3]]), np.float32([2, 5])
+    assert MSE().direct(output, column) == pytest.approx((1 + 4) / 2)
+    assert BinaryCrossEntropy().prime(output, column).shape == (2, 1)
+    assert MAE()(column, output) == pytest.approx(3 / 2)
+    assert R2Score()(column, output) == pytest.approx(1 - 5 / 4.5)
+    for metric in (MSE().direct, BinaryCrossEntropy().prime, lambda p, t: RMSE()(t, p)):
+        with pytest.raises(
+            clnn.ShapeError, match=r"expected a target of shape \(2, 1\), got \(3,\)"
+        ):
+            metric(output, np.ones(3))
+    images = np.ones((2, 3, 4, 4))
+    assert MSE().direct(images, 0 * images) == pytest.approx(48)
+    assert_close(MSE().prime(images, 0 * images), np.ones((2, 3, 4, 4), "float32"))
+
+
 def test_metrics_by_hand(device):
     true, pred = np.float32([[0, 0], [1, 1]]), np.float32([[1, 0], [1, 3]])
     assert RMSE()(true, pred) == pytest.approx(np.sqrt(5 / 2))

@@ -7,6 +7,7 @@ from typing import Any
 from ... import ops
 from ...autograd import grad
 from ...errors import UnsupportedOpError
+from ...metrics.metric import aligned
 from ...tensor import Tensor
 from .activations import Sigmoid, Softmax, cooled
 from .backend import ArrayType, upload
@@ -38,7 +39,8 @@ class MSE(Loss):
 
     def compute(self, output: Tensor, output_expected: Tensor) -> Tensor:
         """(N, *), (N, *) -> ()."""
-        return _per_sample(ops.mse_loss(output, output_expected, reduction="sum"), output)
+        target = aligned("MSE", output, output_expected)
+        return _per_sample(ops.mse_loss(output, target, reduction="sum"), output)
 
 
 class BinaryCrossEntropy(Loss):
@@ -49,7 +51,8 @@ class BinaryCrossEntropy(Loss):
 
     def compute(self, output: Tensor, output_expected: Tensor) -> Tensor:
         """(N, *), (N, *) -> ()."""
-        total = ops.binary_cross_entropy_with_logits(output, output_expected, reduction="sum")
+        target = aligned("BinaryCrossEntropy", output, output_expected)
+        total = ops.binary_cross_entropy_with_logits(output, target, reduction="sum")
         return _per_sample(total, output)
 
 

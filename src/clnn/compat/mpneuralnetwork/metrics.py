@@ -9,7 +9,7 @@ from ... import metrics as ours
 from ... import ops
 from ...autograd import no_grad
 from ...errors import UnsupportedOpError
-from ...metrics.classification import class_indices
+from ...metrics.metric import aligned
 from ...tensor import Tensor
 from .backend import ArrayType, upload
 from .losses import MSE
@@ -49,7 +49,8 @@ class MAE(Metric):
 
     def measure(self, y_true: Tensor, y_pred: Tensor) -> float:
         """(N, *), (N, *)."""
-        return ops.l1_loss(y_pred, y_true, reduction="sum").item() / max(1, y_true.shape[0])
+        target = aligned("MAE", y_pred, y_true)
+        return ops.l1_loss(y_pred, target, reduction="sum").item() / max(1, target.shape[0])
 
 
 class _Smoothed(Metric):
@@ -62,9 +63,10 @@ class R2Score(_Smoothed):
 
     def measure(self, y_true: Tensor, y_pred: Tensor) -> float:
         """(N, *), (N, *)."""
-        centre = ops.broadcast_to(ops.mean(y_true, 0, keepdim=True), y_true.shape)
+        target = aligned("R2Score", y_pred, y_true)
+        centre = ops.broadcast_to(ops.mean(target, 0, keepdim=True), target.shape)
         missed, spread = (
-            ops.mse_loss(guess, y_true, reduction="sum").item() for guess in (y_pred, centre)
+            ops.mse_loss(guess, target, reduction="sum").item() for guess in (y_pred, centre)
         )
         return 1 - missed / (spread + self.epsilon)
 
@@ -134,10 +136,7 @@ class TopKAccuracy(Metric):
 
     def measure(self, y_true: Tensor, y_pred: Tensor) -> float:
         """The share."""
-        true = class_indices("TopKAccuracy", y_pred, y_true).long()
-        own = ops.gather(y_pred, 1, ops.reshape(true, (-1, 1)))
-        better = ops.sum(ops.gt(y_pred, own), 1)
-        return ops.mean(ops.lt(better, self.k).float()).item()
+        return ours.TopKAccuracy(self.k)(y_pred, y_true)
 
 
 def _decided(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
