@@ -64,7 +64,9 @@ def go_on(model, epochs):
 
 
 @pytest.mark.parametrize(
-    "optimizer", [SGD(0.05, momentum=0.6), RMSprop(0.01, "L1"), Adam(0.01, beta1=0.8)], ids=str
+    "optimizer",
+    [SGD(0.05, momentum=0.6), RMSprop(0.01, "L1"), Adam(0.01, beta1=0.8)],
+    ids=["sgd", "rmsprop", "adam"],
 )
 def test_a_model_goes_on_where_it_was_saved(optimizer, device, tmp_path, capsys):
     model = trained(optimizer)

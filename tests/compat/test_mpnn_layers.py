@@ -132,7 +132,7 @@ def test_dense_by_hand(device):
     assert_close(layer.weights_gradient, np.float32([[1, 2], [0, 0], [-1, -2]]))
     assert_close(layer.biases_gradient, np.float32([[1, 2]]))
     assert (layer.input_size, layer.output_size) == (3, 2)
-    assert layer.device == clnn.default_device()
+    assert layer.held["weights"].tensor.device == clnn.default_device()
 
 
 def test_convolution_by_hand(device):

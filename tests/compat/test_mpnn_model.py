@@ -1,5 +1,7 @@
 """MPNeuralNetwork's Model without MPNeuralNetwork, and what users write themselves."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,20 @@ def test_the_optimizer_goes_back_to_the_best_epoch_too(device, capsys):
                     for m, a in zip(models, (array, again), strict=True)
                 )
                 assert_close(*kept)
+
+
+def test_a_copy_is_independent_and_trains_the_same(device, capsys):
+    x, y = spirals()
+    model = small()
+    model.train(x, y, 1, 20, auto_evaluation=0)
+    model.evaluate(x, y, training=True)
+    again, before = copy.deepcopy(model), model.predict(x)
+    xp.random.seed(3)
+    again.train(x, y, 2, 20, auto_evaluation=0)
+    assert_close(model.predict(x), before)
+    xp.random.seed(3)
+    model.train(x, y, 2, 20, auto_evaluation=0)
+    assert_close(model.predict(x), again.predict(x))
 
 
 def test_predictions(device):

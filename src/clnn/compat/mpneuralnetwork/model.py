@@ -133,7 +133,7 @@ class Model:
 
     def _device(self) -> Device | None:
         """Where the network is: where its first parameters are."""
-        known = (layer.device for layer in self.layers if is_native(layer))
+        known = (layer._device for layer in self.layers if is_native(layer))
         return next((device for device in known if device is not None), None)
 
     def _samples(self, x: ArrayType, y: ArrayType) -> tuple[Tensor, Tensor]:

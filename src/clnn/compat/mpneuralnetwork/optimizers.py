@@ -57,7 +57,7 @@ class Optimizer:
         self.learning_rate, self.regularization = learning_rate, regularization
         self.weight_decay = weight_decay
         self._engine: optim.Optimizer | None = None
-        self._known: dict[int, Named] = {}  # by id of the parameter on the device
+        self._known: dict[Held, str] = {}
         self._theirs: dict[int, Held] = {}  # by id of the array of a layer that somebody else wrote
 
     def options(self) -> Group:
@@ -72,8 +72,8 @@ class Optimizer:
     def update(self, layers: Iterable[Any]) -> list[Named]:
         """Update every parameter of `layers`, the arrays only of layers that have nothing else."""
         found = self._adopt(layers)
-        wanted = {id(held.tensor) for _, held in found}
-        idle = [held for key, (_, held) in self._known.items() if key not in wanted]
+        wanted = {held for _, held in found}
+        idle = [held for held in self._known if held not in wanted]
         kept = [(held, held.tensor.grad) for held in idle]
         for held in idle:
             held.tensor.grad = None  # clnn's optimizer updates whatever has a gradient
@@ -110,7 +110,7 @@ class Optimizer:
     def params(self) -> dict[str, Any]:
         """{name of a state: {id(array of the parameter): array}}, copies; `load` puts others in their place."""
         saved = {} if self._engine is None else self._engine.state_dict()["state"]
-        held = [h for _, h in self._positions()]
+        held = self._positions()
         return {
             mine: {id(held[k].host): own[clnns].reshape(held[k].shape) for k, own in saved.items() if clnns in own}
             for mine, clnns in self.states.items()
@@ -130,7 +130,7 @@ class Optimizer:
         if self._engine is None:
             return
         saved = self._engine.state_dict()
-        for position, (_, held) in enumerate(self._positions()):
+        for position, held in enumerate(self._positions()):
             given = {
                 clnns: states[mine][id(held.host)].reshape(held.tensor.shape)
                 for mine, clnns in self.states.items() if id(held.host) in states.get(mine, {})
@@ -149,11 +149,12 @@ class Optimizer:
                 found += [(name, h) for name, h in layer.held.items() if h.trained]
                 continue
             for name, (array, gradient) in getattr(layer, "params", {}).items():
-                held = self._theirs.get(id(array)) or Held.around(array)
+                known = self._theirs.get(id(array))
+                held = known if known is not None and known.host is array else Held.around(array)
                 self._theirs[id(array)] = held
                 held.gradient = gradient
                 found.append((name, held))
-        fresh = [(name, held) for name, held in found if id(held.tensor) not in self._known]
+        fresh = [(name, held) for name, held in found if held not in self._known]
         for regularised in (True, False):
             group = [held.tensor for name, held in fresh if _decays(name) is regularised]
             if not group:
@@ -165,7 +166,7 @@ class Optimizer:
                 self._engine = self.method([options])  # type: ignore[call-arg]
             else:
                 self._engine.add_param_group(options)
-        self._known |= {id(held.tensor): (name, held) for name, held in fresh}
+        self._known |= {held: name for name, held in fresh}
         return found
 
     def _start(self) -> None:
@@ -174,9 +175,11 @@ class Optimizer:
             decays = group["regularised"] and self.regularization == "L2"
             group.update(self.options(), weight_decay=self.weight_decay if decays else 0.0)
 
-    def _positions(self) -> list[Named]:
+    def _positions(self) -> list[Held]:
+        """In the order of clnn's optimizer."""
         groups = () if self._engine is None else self._engine.param_groups
-        return [self._known[id(p)] for group in groups for p in group["params"]]
+        known = {id(held.tensor): held for held in self._known}
+        return [known[id(p)] for group in groups for p in group["params"]]
 
     def _sloped(self, held: Held) -> Any:
         with no_grad():

@@ -52,7 +52,7 @@ class Layer:
 
     def forward(self, input_batch: ArrayType, training: bool = True) -> ArrayType:
         """(batch, *input_shape) -> (batch, *output_shape), a new array."""
-        return self.run(upload(input_batch, self.device), training).numpy()
+        return self.run(upload(input_batch, self._device), training).numpy()
 
     def backward(self, output_gradient_batch: ArrayType) -> ArrayType:
         """The gradient by the input from that by the output; gradients of parameters go to `params`.
@@ -124,8 +124,12 @@ class Layer:
             return self.graph[name == "output"].numpy()
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy starts without a graph, whose arrays it could not share.
+        return {name: value for name, value in vars(self).items() if name != "graph"}
+
     @property
-    def device(self) -> Device | None:
+    def _device(self) -> Device | None:
         """Where its parameters are; None is the default device."""
         return next((h.tensor.device for h in self.held.values()), None)
 
