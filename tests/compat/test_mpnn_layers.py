@@ -147,6 +147,13 @@ def test_convolution_by_hand(device):
     assert_close(layer.params["biases"][1], np.float32([4]))
 
 
+def test_paddings(device):
+    for size, padding, edge in ((3, "same", 8), (4, "same", 7), (4, "valid", 5), (3, 2, 10)):
+        layer = Convolutional(1, size, (1, 8, 8), "he", padding=padding)
+        assert layer.output_shape == (1, edge, edge)
+        assert layer.forward(np.ones((2, 1, 8, 8))).shape == (2, 1, edge, edge)
+
+
 def test_pooling_by_hand(device):
     x = np.float32([[[[1, 2, 5], [3, 3, 6], [9, 9, 9]]]])
     g = np.float32([[[[1, 10], [100, 1000]]]])

@@ -99,6 +99,17 @@ def test_a_loop_of_one_s_own_is_the_same_training(device, capsys):
             assert_close(array, theirs.params[name][0], atol=1e-4, rtol=1e-4)
 
 
+def test_arrays_seen_before_hold_what_was_trained(device, capsys):
+    model = small()
+    seen = model.layers[0].weights
+    before = seen.copy()
+    seen *= 2
+    model.train(*spirals(), 1, 20, auto_evaluation=0, model_checkpoint=False)
+    after = seen.copy()  # nobody has asked the layer
+    assert 0 < np.abs(after - 2 * before).max() < 0.2
+    assert_close(model.layers[0].params["weights"][0], after)
+
+
 def test_every_sample_is_trained_on(capsys):
     """Also those of the last batch, and where the batch is larger than the data."""
     for n, size in ((7, 3), (5, 64)):
