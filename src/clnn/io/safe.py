@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +45,26 @@ def _digest(fields: Mapping[str, str], arrays: Mapping[str, Any]) -> str:
 
 
 def write(path: Path, fields: Mapping[str, str], arrays: Mapping[str, Any]) -> None:
-    """Write `arrays` (C-contiguous NumPy) and text `fields` to `path`.
-
-    The file is written beside `path`, flushed to disk and renamed, so that at any moment `path` holds
-    the old content or the new. Raises OSError as `open` does.
-    """
+    """Write `arrays` (C-contiguous NumPy) and text `fields` to `path`, as `whole` does."""
     fields = {**fields, "format": FORMAT, "version": str(VERSION)}
     fields["sha256"] = _digest(fields, arrays)
+    with whole(path) as draft:
+        save_file(dict(arrays), str(draft), metadata=fields)
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file to write in place of `path`, so that at any moment `path` holds the old content or the new.
+
+    The file lies beside `path`, and is flushed to disk and renamed when the block ends without an error.
+    Raises OSError as `open` does.
+    """
     path = Path(os.path.realpath(path))
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         draft.touch(exist_ok=False)  # to learn the permissions a new file has here
         mode = (path if path.exists() else draft).stat().st_mode
-        save_file(dict(arrays), str(draft), metadata=fields)
+        yield draft
         draft.chmod(stat.S_IMODE(mode))
         with open(draft, "rb+") as file:
             os.fsync(file.fileno())
