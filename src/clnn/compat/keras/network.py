@@ -53,12 +53,15 @@ def children(model: Mapping[str, Any]) -> list[Layer]:
     found = []
     config = model.get("config")
     entries = config.get("layers") if isinstance(config, Mapping) else None
-    for entry in entries if isinstance(entries, list) else [entries]:
+    if not isinstance(entries, list):
+        raise broken(f"layers that are {entries!r:.80}")
+    for entry in entries:
         own = entry.get("config") if isinstance(entry, Mapping) else None
-        kind = entry.get("class_name") if isinstance(entry, Mapping) else None
-        name = own.get("name", entry.get("name")) if isinstance(own, Mapping) else None
-        if not isinstance(name, str) or not isinstance(kind, str):
+        if not isinstance(own, Mapping):
             raise broken(f"a layer that is {entry!r:.80}")
+        kind, name = entry.get("class_name"), own.get("name", entry.get("name"))
+        if not isinstance(kind, str) or not isinstance(name, str):
+            raise broken(f"a layer called {name!r:.80} of the class {kind!r:.80}")
         found.append(Layer(kind, entry, (name,)))
     return found
 
