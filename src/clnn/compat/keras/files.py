@@ -25,6 +25,11 @@ from .network import Layer, broken, children, is_model
 _CONFIG = 1 << 26  # bytes of a config
 _RATIO, _SLACK = 16, 1 << 26  # bytes that each stored byte, and the whole, may stand for
 _DEEPEST = 16  # groups below a layer's
+# What h5py and zipfile raise for damage; a version or method that they do not know is a RuntimeError.
+_DAMAGE = (
+    OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, EOFError, zipfile.BadZipFile, zlib.error,
+    struct.error,
+)  # fmt: skip
 
 
 class Source(NamedTuple):
@@ -51,16 +56,8 @@ def opened(model: Any) -> Iterator[Source]:
                 yield _legacy(file)
     except ClnnError:
         raise
-    # zipfile's: a version or a method that it lacks are NotImplementedError and RuntimeError
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        struct.error,
-    ) as error:
-        raise broken(f"a damaged file {os.fspath(model)!r}: {error}") from None
+    except _DAMAGE as error:
+        raise broken(f"a damaged file {os.fspath(model)!r}: {error!r:.200}") from error
 
 
 def _parsed(text: Any, where: str) -> Mapping[str, Any]:
@@ -88,14 +85,8 @@ def _hdf5(file: Any) -> Iterator[Any]:
             yield held
     except ClnnError:
         raise
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        ValueError,
-        TypeError,
-    ) as error:  # h5py's, for any damage
-        raise broken(f"a damaged or foreign file: {error!r:.200}") from None
+    except _DAMAGE as error:
+        raise broken(f"a damaged or foreign file: {error!r:.200}") from error
 
 
 # --- .keras: a config and a file of weights in a zip --------------------------------------------
