@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```python\n(.*?)```", re.S)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/data.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/data.md", "docs/from-keras.md"])
 def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall((ROOT / page).read_text())
