@@ -1,7 +1,7 @@
 /* batch_norm — whole channels, one after another: all of a batch norm, or all of its gradient, in one launch.
  *
  * Computes  channel_norm       y = act((x - mean) * inverse * w + b + residual), inverse = 1 / sqrt(var + eps);
- *                              running = (1 - momentum) running + momentum (mean or unbiased var)
+ *                              running = (1 - momentum) running + momentum (mean or squares / (n - correction))
  *           channel_norm_grad  dx = inverse * w * (h - (total + xhat * projected) / n), h = back(g, y): g before the
  *                              activation, xhat = (x - mean) * inverse, projected = sum(h * xhat), total = sum(h)
  * Layout    x, y, residual, g, h, dx (N, C, L), row-major; all else (C,)
@@ -116,7 +116,7 @@ void channel_norm(__global const real *restrict x,
     __global ${running}_t *restrict new_mean, __global ${running}_t *restrict new_var,
 % endif
     const index_t N, const index_t C, const index_t L, const index_t outer, const index_t inner, const index_t chunk,
-    const acc eps, const acc momentum)
+    const acc eps, const acc momentum, const acc correction)
 {
 ${reduce.scratch("scratch", "acc", WG)}
     const index_t top = min(((index_t)get_group_id(0) + 1) * chunk, C);
@@ -158,7 +158,7 @@ ${total("square", "squares")}
             inverses[c] = inverse;
 % if running:
             store_${running}(new_mean, c, (1 - momentum) * load_${running}(old_mean, c) + momentum * mean);
-            store_${running}(new_var, c, (1 - momentum) * load_${running}(old_var, c) + momentum * (squared / max(count - 1, (acc)1)));
+            store_${running}(new_var, c, (1 - momentum) * load_${running}(old_var, c) + momentum * (squared / max(count - correction, (acc)1)));
 % endif
         }
     }

@@ -235,7 +235,7 @@ void merge(__global const acc *restrict means, __global const acc *restrict squa
            ${f"__global const {param}_t *restrict old_mean, __global const {param}_t *restrict old_var," if running else ""}
            __global acc *restrict mean, __global acc *restrict inverse,
            ${f"__global {param}_t *restrict new_mean, __global {param}_t *restrict new_var," if running else ""}
-           const index_t slices, const index_t chunk, const acc eps, const acc momentum, ${", ".join(SIZES)})
+           const index_t slices, const index_t chunk, const acc eps, const acc momentum, const acc correction, ${", ".join(SIZES)})
 {
 ${reduce.scratch("scratch", "state", WG)}
     const index_t C = G * M, top = min(((index_t)get_group_id(0) + 1) * chunk, C);
@@ -252,7 +252,7 @@ ${reduce.group("total", "scratch", "both(a, b)", WG, "state")}
             inverse[c] = 1 / sqrt((total.n > 0 ? total.squared / total.n : 0) + eps);
 % if running:
             store_${param}(new_mean, c, (1 - momentum) * load_${param}(old_mean, c) + momentum * total.mean);
-            store_${param}(new_var, c, (1 - momentum) * load_${param}(old_var, c) + momentum * (total.squared / max(total.n - 1, (acc)1)));
+            store_${param}(new_var, c, (1 - momentum) * load_${param}(old_var, c) + momentum * (total.squared / max(total.n - correction, (acc)1)));
 % endif
         }
     }

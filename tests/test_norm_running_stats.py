@@ -17,10 +17,11 @@ def moved(name, shape, device, dtype="float32", **settings):
     mean, var = rng.standard_normal(shape[1]), rng.uniform(0.5, 2, shape[1])
     made = [clnn.tensor(a.astype("float32"), device=device) for a in (mean, var)]
     getattr(ops, name)(clnn.tensor(x, device=device), *made, **settings)
-    own = (2, 0) if name == "batch_norm" else (2,)
+    own = (2,) if name == "instance_norm" else (2, 0)
     wide = x.astype("float64").reshape(*shape[:2], -1)
     momentum = settings.get("momentum", 0.1)
-    fresh = [f(wide) for f in (lambda v: v.mean(axis=own), lambda v: v.var(axis=own, ddof=1))]
+    ddof = settings.get("correction", 1)
+    fresh = [f(wide) for f in (lambda v: v.mean(axis=own), lambda v: v.var(axis=own, ddof=ddof))]
     fresh = [f.reshape(-1, shape[1]).mean(axis=0) for f in fresh]
     return [m.numpy() for m in made], [
         (1 - momentum) * old + momentum * new for old, new in zip((mean, var), fresh, strict=True)
@@ -32,6 +33,19 @@ def moved(name, shape, device, dtype="float32", **settings):
 def test_batch_norm_moves_running_statistics(shape, dtype, device):
     got, want = moved("batch_norm", shape, device, dtype, training=True, momentum=0.3)
     np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 3)], ids=str)
+def test_biased_variance(shape, device):
+    settings = {"training": True, "momentum": 0.3, "correction": 0}
+    got, want = moved("fused_batch_norm", shape, device, **settings)
+    np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5)
+
+
+def test_a_correction_is_0_or_1(device):
+    x, stats = clnn.ones(4, 3, device=device), [clnn.ones(3, device=device) for _ in range(2)]
+    with pytest.raises(clnn.SettingError, match="batch_norm: expected correction 0 or 1, got 2"):
+        ops.fused_batch_norm(x, *stats, training=True, correction=2)
 
 
 @pytest.mark.parametrize("shape", [s for s in SHAPES if len(s) > 2], ids=str)

@@ -7,10 +7,12 @@ __version__ = "0.1.0"
 
 from . import data as data
 from . import io as io
+from . import metrics as metrics
 from . import models as models
 from . import nn as nn
 from . import optim as optim
 from . import testing as testing
+from . import training as training
 from .autograd import enable_grad as enable_grad
 from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
@@ -214,6 +216,7 @@ from .tensor import linspace as linspace
 from .tensor import ones as ones
 from .tensor import tensor as tensor
 from .tensor import zeros as zeros
+from .training import Model as Model
 
 if _TUNE.text().lower() == "auto":
     from . import tune as tune  # it tells devices how to tune; nobody else needs to load it

@@ -29,6 +29,7 @@ ADDED = {
     "axis": "KeyDNN's dim",
     "affine": "KeyDNN's elementwise_affine",
     "activation": "ends a normalisation in the same launch",
+    "reset_after": "Keras' GRU",
 }
 DEFAULTS = {
     "dim": "the last axis, where torch guesses it from the rank",

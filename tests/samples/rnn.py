@@ -11,7 +11,7 @@ GATES = {"rnn_sequence": 1, "lstm_sequence": 4, "gru_sequence": 3}
 def by_steps(fn):
     """torch's definition of a layer without weights of its own, a step at a time, rounded once at the end."""
 
-    def oracle(gates, *operands, reverse=False, nonlinearity="tanh"):
+    def oracle(gates, *operands, reverse=False, nonlinearity="tanh", reset_after=True):
         import torch
 
         kind = gates.dtype
@@ -31,8 +31,9 @@ def by_steps(fn):
                 new = o.sigmoid() * mem.tanh()
             else:
                 (xr, xz, xn), (pr, pz, pn) = x.chunk(3, 1), p.chunk(3, 1)
-                z = (xz + pz).sigmoid()
-                new, mem = (1 - z) * (xn + (xr + pr).sigmoid() * pn).tanh() + z * h, None
+                z, r = (xz + pz).sigmoid(), (xr + pr).sigmoid()
+                pn = r * pn if reset_after else ((r * h) @ w.T + bias).chunk(3, 1)[2]
+                new, mem = (1 - z) * (xn + pn).tanh() + z * h, None
             live = (
                 torch.ones(len(h), 1, dtype=torch.bool)
                 if lengths is None
@@ -82,6 +83,9 @@ SAMPLES = [
     *[run(fn, 3, 9, 20, bias=fn == "gru_sequence", reverse=True) for fn in ALL],
     *[run(fn, 5, 7, 19, lengths=ENDS, reverse=r) for fn in ALL for r in (False, True)],
     run("gru_sequence", 5, 7, 19, bias=True, lengths=ENDS, kind="int32", reverse=True),
+    *[run("gru_sequence", *size, bias=True, reset_after=False) for size in SIZES[:3]],
+    *[run("gru_sequence", 5, 7, 9, lengths=ENDS, reverse=r, reset_after=False) for r in (False, True)],
+    run("gru_sequence", 3, 9, 7, bias=True, reset_after=False, dtype="float64"),
     *[run("rnn_sequence", *size, nonlinearity="relu") for size in [(3, 2, 5), (4, 9, 33)]],
     *[run("lstm_sequence", 3, 9, 37, dtype=d) for d in ("float64", "float16", "bfloat16")],
     *[run(fn, 2, 0, 3) for fn in ALL],
@@ -97,6 +101,7 @@ ERRORS = [
     bad("lstm_sequence", T(3, 2, 16), H0, H0, W, T(2), error=DTypeError, match="expected lengths of dtype int32 or int64, got float32"),
     bad("lstm_sequence", T(3, 2, 16), H0, H0, W, T(3, dtype="int64"), error=ShapeError, match=r"expected lengths of shape \(2,\), got \(3,\)"),
     bad("gru_sequence", T(3, 2, 12), H0, T(12, 4), T(4), error=ShapeError, match=r"gru_sequence: expected bias_hh of shape \(12,\), got \(4,\)"),
+    bad("gru_sequence", T(3, 2, 12), H0, T(12, 4), T(4), reset_after=False, error=ShapeError, match=r"gru_sequence: expected bias_hh of shape \(12,\), got \(4,\)"),
     bad("gru_sequence", T(3, 2, 12, dtype="int64"), H0, T(12, 4), error=DTypeError, match="gru_sequence: expected a floating dtype, got int64"),
     bad("rnn_sequence", T(3, 2, 4), H0, T(4, 4), nonlinearity="sigmoid", error=SettingError, match="rnn_sequence: expected nonlinearity tanh or relu, got 'sigmoid'"),
     bad("rnn_sequence", T(2, 4), H0, T(4, 4), error=ShapeError, match=r"rnn_sequence: expected gates \(T, N, H\)"),

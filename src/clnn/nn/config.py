@@ -28,7 +28,7 @@ def class_name(cls: type[Any]) -> str:
 
     So a user's `Linear` never stands for clnn's.
     """
-    ours = cls.__module__.startswith("clnn.")
+    ours = cls.__module__.startswith("clnn.") and not cls.__module__.startswith("clnn.compat.")
     return cls.__name__ if ours else f"{cls.__module__}.{cls.__qualname__}"
 
 

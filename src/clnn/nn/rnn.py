@@ -107,11 +107,15 @@ class _Lstm(_Kind):
 
 class _Gru(_Kind):
     _gates = 3
+    reset_after = True
 
     def _advance(self, x: Tensor, w: Weights, states: tuple[Tensor, ...], lengths: Tensor | None,
                  reverse: bool) -> tuple[Tensor, ...]:  # fmt: skip
         gates = ops.linear(x, w.ih, w.bias_ih)
-        return ops.gru_sequence(gates, states[0], w.hh, w.bias_hh, lengths, reverse=reverse)
+        return ops.gru_sequence(
+            gates, states[0], w.hh, w.bias_hh, lengths, reverse=reverse,
+            reset_after=self.reset_after,
+        )  # fmt: skip
 
 
 # --- layers -------------------------------------------------------------------------------------
@@ -260,15 +264,17 @@ class LSTM(_Lstm, Recurrent):
 class GRU(_Gru, Recurrent):
     """Gated recurrent units.  (T, N, input_size) -> (T, N, D * H), (L * D, N, H).
 
-    Gates are in the order r, z, n, and r scales W_hn h + b_hn. All else is as in RNN. Cho et al. 2014.
+    Gates are in the order r, z, n, and r scales W_hn h + b_hn, or without reset_after h itself, as in Keras.
+    All else is as in RNN. Cho et al. 2014.
     """
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
         batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, *,
-        device: DeviceLike = None, dtype: DTypeLike = None,
+        device: DeviceLike = None, dtype: DTypeLike = None, reset_after: bool = True,
     ) -> None:  # fmt: skip
         super().__init__(input_size, hidden_size, bias, dtype)
+        self.reset_after = bool(reset_after)
         self._setup(num_layers, batch_first, dropout, bidirectional, device)
 
 

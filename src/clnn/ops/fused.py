@@ -56,9 +56,9 @@ def fused_linear(
 def fused_batch_norm(
     input: T, running_mean: T | None, running_var: T | None, weight: T | None = None, bias: T | None = None,
     training: bool = False, momentum: float = 0.1, eps: float = 1e-5, *, activation: str | None = None,
-    residual: T | None = None,
+    residual: T | None = None, correction: int = 1,
 ) -> T:  # fmt: skip
-    """activation(batch_norm(input, ...) + residual).
+    """activation(batch_norm(input, ...) + residual); running_var gets the sum of squares over n - correction.
 
     activation: None, "relu", "relu6", "sigmoid", "tanh", "hardswish", "hardsigmoid", "silu" or "gelu".
     input, residual and result (N, C, *), all else (C,). Raises what batch_norm does, and SettingError or ShapeError on
@@ -71,10 +71,12 @@ def fused_batch_norm(
             operand("fused_batch_norm", input)
             operand("fused_batch_norm", residual)
             check_ending("batch_norm", input.spec, residual.spec, activation)
-        y = ended_batch_norm(input, running_mean, running_var, weight, bias, *settings)
+        y = ended_batch_norm(
+            input, running_mean, running_var, weight, bias, *settings, correction=correction
+        )
         return _ended(y, activation, residual)
     return ended_batch_norm(input, running_mean, running_var, weight, bias, *settings, residual,
-                            **_ending(activation, residual))  # fmt: skip
+                            correction, **_ending(activation, residual))  # fmt: skip
 
 
 def _at_once(op: str, activation: str | None, operands: tuple[Any, ...]) -> bool:

@@ -38,8 +38,11 @@ def batch_norm(input: T, running_mean: T | None, running_var: T | None, weight: 
 
 def ended_batch_norm(input: T, running_mean: T | None, running_var: T | None, weight: T | None,
                      bias: T | None, training: bool, momentum: float, eps: float,
-                     rest: T | None = None, **ending: Any) -> T:  # fmt: skip
-    """As `batch_norm`, and then what the settings `ending` say: activation, and residual if `rest` is added."""
+                     rest: T | None = None, correction: int = 1, **ending: Any) -> T:  # fmt: skip
+    """As `batch_norm`, and then what the settings `ending` say: activation, and residual if `rest` is added.
+
+    running_var gets the sum of squares over n - correction.
+    """
     name = "batch_norm"
     operand(name, input)
     affine, params = _given(weight, bias)
@@ -61,7 +64,8 @@ def ended_batch_norm(input: T, running_mean: T | None, running_var: T | None, we
             **ending,
         )
     y, _, _, *fresh = apply(BATCH_NORM, input, *params, *running, *added, affine=affine, running=bool(running),
-                            momentum=real(name, "momentum", momentum), eps=_epsilon(name, eps), **ending)  # fmt: skip
+                            momentum=real(name, "momentum", momentum), eps=_epsilon(name, eps), **ending,
+                            **({} if correction == 1 else {"correction": correction}))  # fmt: skip
     if input.spec.size:
         for old, new in zip(running, fresh, strict=True):
             old.array = new.array
@@ -332,11 +336,14 @@ def _batch_view(x: Spec | Variable) -> Shape:
     return x.shape[0], 1, x.shape[1], prod(x.shape[2:])
 
 
-def _infer_batch(x: Spec, *more: Spec, affine: tuple[bool, bool], running: bool, momentum: float, eps: float,
-                 activation: str | None = None, residual: bool = False) -> tuple[Spec, ...]:  # fmt: skip
+def _infer_batch(x: Spec, *more: Spec, affine: tuple[bool, bool], running: bool, momentum: float,
+                 eps: float, activation: str | None = None, residual: bool = False,
+                 correction: int = 1) -> tuple[Spec, ...]:  # fmt: skip
     name = "batch_norm"
+    if type(correction) is not int or correction not in (0, 1):
+        raise SettingError(f"{name}: expected correction 0 or 1, got {correction!r}")
     n, _, channels, inner = _batch_view(Spec(_channels(name, x), x.dtype))
-    if n * inner == 1:
+    if n * inner == 1 and correction:
         raise ShapeError(
             f"{name}: expected more than 1 value per channel when training, got input size {x.shape}"
         )
@@ -350,7 +357,8 @@ def _infer_batch(x: Spec, *more: Spec, affine: tuple[bool, bool], running: bool,
 
 
 def _batch_vjp(g: Any, outs: Any, x: Any, *more: Any, needs: Any, affine: tuple[bool, bool], running: bool,
-               momentum: float, eps: float, activation: str | None = None, residual: bool = False) -> Any:  # fmt: skip
+               momentum: float, eps: float, activation: str | None = None, residual: bool = False,
+               correction: int = 1) -> Any:  # fmt: skip
     y, centre, inverse = outs[:3]
     cut = sum(affine)
     params, rest = more[:cut], [None, None] * running

@@ -9,9 +9,11 @@ from ..autograd import T, Variable, apply, is_grad_enabled
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Shape, Spec
+from .elementwise import add, gt, mul, sub, where
+from .fused import fused_linear
 from .matmul import MATMUL
 from .movement import narrow, reshape
-from .parts import pad
+from .parts import chunk, pad, stack
 from .reduce import sum as reduce_sum
 from .rules import check_floating, operand
 
@@ -48,13 +50,17 @@ def lstm_sequence(gates: T, h0: T, c0: T, weight_hh: T, lengths: T | None = None
 
 
 def gru_sequence(gates: T, h0: T, weight_hh: T, bias_hh: T | None = None, lengths: T | None = None, *,
-                 reverse: bool = False) -> tuple[T, T]:  # fmt: skip
+                 reverse: bool = False, reset_after: bool = True) -> tuple[T, T]:  # fmt: skip
     """The steps of a gated recurrent unit: r, z, n are gates[t], and R, Z, N h[t-1] @ weight_hh.T + bias_hh.
 
     h[t] = (1 - u) tanh(n + sigmoid(r + R) N) + u h[t-1] with u = sigmoid(z + Z). gates (T, N, 3 H), h0 (N, H),
     weight_hh (3 H, H), bias_hh (3 H,) -> all h (T, N, H) and the last (N, H). lengths, reverse and errors are those of
-    `rnn_sequence`. Source: Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014.
+    `rnn_sequence`. Without reset_after the reset scales h before its product, as Keras has it:
+    tanh(n + (sigmoid(r + R) h[t-1]) @ W_n.T + b_n), a few launches per step.
+    Source: Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014.
     """
+    if not reset_after:
+        return _reset_before(gates, h0, weight_hh, bias_hh, lengths, bool(reverse))
     bias = () if bias_hh is None else (bias_hh,)
     hs, h = _run(GRU, (gates, h0, weight_hh, *bias), lengths, 1, reverse, bias=bool(bias))
     return hs, h
@@ -72,6 +78,42 @@ def _run(op: Op, operands: tuple[Any, ...], lengths: Any, lasts: int, reverse: b
     steps = states.shape[0] - lasts
     last = (reshape(narrow(states, 0, steps + k, 1), states.shape[1:]) for k in range(lasts))
     return apply(LEADING, states, length=steps), *last
+
+
+def _reset_before(
+    gates: Any, h: Any, weight_hh: Any, bias_hh: Any, lengths: Any, reverse: bool
+) -> Any:
+    """`gru_sequence` without reset_after, composed step by step."""
+    bias, ends = ((x,) if x is not None else () for x in (bias_hh, lengths))
+    given = (gates, h, weight_hh, *bias, *ends)
+    for x in given:
+        operand(GRU.name, x)
+    GRU.infer(
+        *(x.spec for x in given), reverse=reverse, keep=False, lengths=bool(ends), bias=bool(bias)
+    )
+    steps, rows = gates.shape[:2]
+    gates = add(gates, bias_hh) if bias else gates
+    of_r, of_z, of_n = (_steps(x) for x in chunk(gates, 3, 2))
+    to_r, to_z, to_n = chunk(weight_hh, 3, 0)
+    found = [h] * steps
+    for t in reversed(range(steps)) if reverse else range(steps):
+        r = fused_linear(h, to_r, activation="sigmoid", residual=of_r[t])
+        z = fused_linear(h, to_z, activation="sigmoid", residual=of_z[t])
+        n = fused_linear(mul(r, h), to_n, activation="tanh", residual=of_n[t])
+        found[t] = after = add(n, mul(z, sub(h, n)))
+        if ends:
+            alive = reshape(gt(lengths, t), (rows, 1))
+            found[t], after = where(alive, after, 0.0), where(alive, after, h)
+        h = after
+    return stack(found, 0), h
+
+
+def _steps(x: Any) -> list[Any]:
+    """The parts of x along its first axis, by halves: their gradients meet in log2 additions and not in a row."""
+    if x.shape[0] == 1:
+        return [reshape(x, x.shape[1:])]
+    half = x.shape[0] // 2
+    return [*_steps(narrow(x, 0, 0, half)), *_steps(narrow(x, 0, half, x.shape[0] - half))]
 
 
 # --- shape rules --------------------------------------------------------------------------------

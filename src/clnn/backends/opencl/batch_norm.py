@@ -77,23 +77,24 @@ def _channels(
 
 
 def _whole(rt: Runtime, p: Problem, x: Buffer, old: list[Buffer], outs: list[Buffer], eps: float,
-           momentum: float) -> None:  # fmt: skip
+           momentum: float, correction: int) -> None:  # fmt: skip
     more = [a for a in (p.weight, p.bias) if a is not None]
     rest = [] if p.residual is None else [p.residual]
-    _channels(rt, p, "channel_norm", [x, *more, *old, *rest, *outs], eps, momentum, bias=p.bias is not None,
-              running=old[0].dtype.code if old else None, residual=bool(rest), **_act(p))  # fmt: skip
+    _channels(rt, p, "channel_norm", [x, *more, *old, *rest, *outs], eps, momentum, float(correction),
+              bias=p.bias is not None, running=old[0].dtype.code if old else None, residual=bool(rest),
+              **_act(p))  # fmt: skip
 
 
 def _sliced(rt: Runtime, engine: Engine, p: Problem, x: Buffer, old: list[Buffer], outs: list[Buffer], eps: float,
-            momentum: float) -> None:  # fmt: skip
+            momentum: float, correction: int) -> None:  # fmt: skip
     """Statistics per slice, merged in the order of slices with the running ones moved, then one map."""
     y, *moments = outs
     slices = slices_of((p.view[0], 1, *p.view[1:]), p.view[2] == 1)
     partial = Spec((slices.per_channel, slices.channels), accumulator(p.dtype))
     parts = [rt.empty(partial), rt.empty(partial)]
     visit(rt, engine, "moments", slices, p.dtype, [x, *parts], p.view[2] == 1, per_row=False)
-    join(rt, engine, "merge", slices, p.dtype, [*parts, *old, *moments], eps, momentum, *slices.sizes,
-         per_row=False, param=old[0].dtype if old else None, running=bool(old))  # fmt: skip
+    join(rt, engine, "merge", slices, p.dtype, [*parts, *old, *moments], eps, momentum, float(correction),
+         *slices.sizes, per_row=False, param=old[0].dtype if old else None, running=bool(old))  # fmt: skip
     _map(
         rt, p, "({x} - {mean}) * {inverse}", {"x": x, "mean": moments[0], "inverse": moments[1]}, y
     )
@@ -136,12 +137,12 @@ def _problem(x: Buffer, activation: str | None) -> Problem:
 @planned
 def batch_norm(
     rt: Runtime, x: Buffer, *more: Buffer, affine: tuple[bool, bool], running: bool, momentum: float, eps: float,
-    activation: str | None = None, residual: bool = False,
+    activation: str | None = None, residual: bool = False, correction: int = 1,
 ) -> None:  # fmt: skip
     """By the batch's own statistics, which move the running ones."""
     end = len(more) - 3 - 2 * running
     p, old = _split(_problem(x, activation), affine, more[:end], residual)
-    _run("batch_norm", rt, p, x, old, list(more[end:]), eps, momentum)
+    _run("batch_norm", rt, p, x, old, list(more[end:]), eps, momentum, correction)
 
 
 @implements("batch_norm_eval")

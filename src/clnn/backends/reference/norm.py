@@ -93,9 +93,9 @@ def _channel_view(x: Any) -> Any:
 @implements("batch_norm")
 def batch_norm(
     x: Any, *more: Any, affine: tuple[bool, bool], running: bool, momentum: float, eps: float,
-    activation: str | None = None, residual: bool = False,
+    activation: str | None = None, residual: bool = False, correction: int = 1,
 ) -> Any:  # fmt: skip
-    """Mean 0 and variance 1 per channel; running_var gets the unbiased variance."""
+    """Mean 0 and variance 1 per channel; running_var gets the sum of squares over n - correction."""
     wide = _channel_view(x)
     mean, var = (
         _moments(wide, (0, 2)) if x.size else (np.zeros((1, x.shape[1], 1), wide.dtype),) * 2
@@ -106,7 +106,9 @@ def batch_norm(
     if running:
         n = wide.shape[0] * wide.shape[2]
         for old, new in zip(
-            more[sum(affine) : sum(affine) + 2], (mean, var * (n / max(1, n - 1))), strict=True
+            more[sum(affine) : sum(affine) + 2],
+            (mean, var * (n / max(1, n - correction))),
+            strict=True,
         ):
             fresh.append(
                 ((1 - momentum) * _wide(old) + momentum * new.reshape(-1)).astype(old.dtype)

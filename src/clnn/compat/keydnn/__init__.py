@@ -1,0 +1,61 @@
+"""KeyDNN's names and semantics on clnn: `import clnn.compat.keydnn as keydnn`.
+
+Device("cpu") is clnn's default device, so that a script runs wherever clnn does; docs/compat.md lists what differs.
+"""
+
+from . import activations as activations
+from . import backend as backend
+from . import callbacks as callbacks
+from . import datasets as datasets
+from . import layers as layers
+from . import losses as losses
+from . import models as models
+from . import optimizers as optimizers
+from . import tensors as tensors
+from . import utils as utils
+from .activations import ReLU as ReLU
+from .activations import Sigmoid as Sigmoid
+from .activations import Softmax as Softmax
+from .activations import Tanh as Tanh
+from .backend import cuda_available as cuda_available
+from .callbacks import Callback as Callback
+from .callbacks import CallbackList as CallbackList
+from .callbacks import EarlyStopping as EarlyStopping
+from .callbacks import ModelCheckpoint as ModelCheckpoint
+from .datasets import load_cifar10 as load_cifar10
+from .datasets import load_cifar100 as load_cifar100
+from .datasets import load_mnist as load_mnist
+from .keras import from_keras as from_keras
+from .layers import AvgPool2D as AvgPool2D
+from .layers import AvgPool2d as AvgPool2d
+from .layers import BatchNorm1D as BatchNorm1D
+from .layers import BatchNorm1d as BatchNorm1d
+from .layers import BatchNorm2D as BatchNorm2D
+from .layers import BatchNorm2d as BatchNorm2d
+from .layers import Conv2D as Conv2D
+from .layers import Conv2d as Conv2d
+from .layers import Conv2DTranspose as Conv2DTranspose
+from .layers import Conv2dTranspose as Conv2dTranspose
+from .layers import Dense as Dense
+from .layers import Dropout as Dropout
+from .layers import GlobalAvgPool2D as GlobalAvgPool2D
+from .layers import GlobalAvgPool2d as GlobalAvgPool2d
+from .layers import LayerNorm as LayerNorm
+from .layers import Linear as Linear
+from .layers import MaxPool2D as MaxPool2D
+from .layers import MaxPool2d as MaxPool2d
+from .losses import bce_loss as bce_loss
+from .losses import cce_loss as cce_loss
+from .losses import mse_loss as mse_loss
+from .losses import sse_loss as sse_loss
+from .models import History as History
+from .models import Sequential as Sequential
+from .optimizers import SGD as SGD
+from .optimizers import Adam as Adam
+from .tensors import Device as Device
+from .tensors import Tensor as Tensor
+from .utils import get_seed as get_seed
+from .utils import numpy_to_tensor as numpy_to_tensor
+from .utils import one_hot as one_hot
+from .utils import seed as seed
+from .utils import set_deterministic as set_deterministic

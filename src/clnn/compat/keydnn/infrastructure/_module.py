@@ -1,0 +1,3 @@
+"""Module."""
+
+from ..module import Module as Module

@@ -1,0 +1,3 @@
+"""Parameter."""
+
+from ..tensor import Parameter as Parameter

@@ -1,0 +1,3 @@
+"""Initializers by name."""
+
+from ...initializers import WeightInitializer as WeightInitializer
