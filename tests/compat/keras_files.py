@@ -91,3 +91,36 @@ def put_h5(path, model, weights, ending="", edit=lambda file: None):
             else:
                 group.attrs["weight_names"] = np.array(names, dtype="S") if names else np.zeros(0)
         edit(file)
+
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape).astype("float32")
+
+
+def recurrent(kind, name="r", **config):
+    default = {"units": 3, "activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True,
+               "return_sequences": True, "return_state": False, "go_backwards": False, "stateful": False,
+               "reset_after": True}  # fmt: skip
+    return entry(kind, name, **{**default, **config})
+
+
+def drawn(kind):
+    gates = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}[kind]
+    return [
+        normal(2, 3 * gates),
+        normal(3, 3 * gates),
+        normal(*((2,) if kind == "GRU" else ()), 3 * gates),
+    ]
+
+
+SMALL = sequential(
+    (5, 6, 2),
+    conv("first", kernel_size=[3, 3], strides=[2, 2], padding="same", activation="relu"),
+    entry("Flatten", "flatten", data_format="channels_last"),
+    dense("add", activation="softmax"),
+)
+WEIGHTS = {"first": [normal(3, 3, 2, 4), normal(4)], "add": [normal(36, 3), normal(3)]}
+PUT = {"keras": put_keras, "h5": put_h5}
