@@ -157,6 +157,8 @@ CHAINS = {
     "lstm": of(SIGNAL, lambda: L.LSTM(5)),
     "lstm sequences": of(SIGNAL, lambda: L.LSTM(5, return_sequences=True), lambda: L.LSTM(3)),
     "gru": of(SIGNAL, lambda: L.GRU(5)),
+    "gru reset before": of(SIGNAL, lambda: L.GRU(5, reset_after=False)),
+    "both ways reset before": of(SIGNAL, lambda: L.Bidirectional(L.GRU(5, reset_after=False, return_sequences=True))),
     "gru sequences": of(SIGNAL, lambda: L.GRU(5, return_sequences=True, use_bias=False)),
     "both ways": of(SIGNAL, lambda: L.Bidirectional(L.LSTM(5))),
     "both ways sequences": of(SIGNAL, lambda: L.Bidirectional(L.GRU(5, return_sequences=True), merge_mode="sum")),
@@ -373,7 +375,6 @@ def test_training_updates_running_statistics_at_keras_pace():
 REFUSED = {
     "Lambda": (ROW, lambda: L.Lambda(lambda x: x + 1), "layer .* .Lambda.$"),
     "GaussianNoise": (ROW, lambda: L.GaussianNoise(0.1), "GaussianNoise"),
-    "reset_after": (SIGNAL, lambda: L.GRU(3, reset_after=False), "reset_after"),
     "lstm activation": (SIGNAL, lambda: L.LSTM(3, activation="relu"), "activation tanh"),
     "gate activation": (
         SIGNAL,

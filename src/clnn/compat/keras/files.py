@@ -1,7 +1,7 @@
 """Where a Keras model's config and weights are: a .keras archive, an HDF5 file, or the model itself.
 
 Files are not trusted: nothing in them is executed, no link out of them is followed, and the memory they can ask
-for is bounded by their size.
+for is bounded by their size. libhdf5 itself can hang or crash on damaged strings, which only .h5 files have.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -18,12 +19,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import DTypeError, FileFormatError, SettingError
+from ...errors import ClnnError, DTypeError, FileFormatError, SettingError
 from .network import Layer, broken, children, is_model
 
 _CONFIG = 1 << 26  # bytes of a config
 _RATIO, _SLACK = 16, 1 << 26  # bytes that each stored byte, and the whole, may stand for
 _DEEPEST = 16  # groups below a layer's
+# What h5py and zipfile raise for damage; a version or method that they do not know is a RuntimeError.
+_DAMAGE = (
+    OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, EOFError, zipfile.BadZipFile, zlib.error,
+    struct.error,
+)  # fmt: skip
 
 
 class Source(NamedTuple):
@@ -39,6 +45,8 @@ def opened(model: Any) -> Iterator[Source]:
     if not isinstance(model, (str, os.PathLike)):
         yield _live(model)
         return
+    with open(model, "rb"):
+        pass  # what cannot be opened is an OSError; all that is raised from here on is damage
     try:
         if zipfile.is_zipfile(model):
             with _archive(model) as source:
@@ -46,8 +54,10 @@ def opened(model: Any) -> Iterator[Source]:
         else:
             with _hdf5(model) as file:
                 yield _legacy(file)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RecursionError) as error:
-        raise broken(f"a damaged file {os.fspath(model)!r}: {error}") from None
+    except ClnnError:
+        raise
+    except _DAMAGE as error:
+        raise broken(f"a damaged file {os.fspath(model)!r}: {error!r:.200}") from error
 
 
 def _parsed(text: Any, where: str) -> Mapping[str, Any]:
@@ -73,16 +83,10 @@ def _hdf5(file: Any) -> Iterator[Any]:
     try:
         with h5py.File(file, "r") as held:
             yield held
-    except OSError as error:
-        if (
-            isinstance(file, (str, os.PathLike))
-            and error.errno is not None
-            and not os.path.isfile(file)
-        ):
-            raise
-        raise broken(f"a damaged or foreign file: {error}") from None
-    except (RuntimeError, KeyError) as error:  # what h5py makes of damage further in
-        raise broken(f"a damaged file: {error}") from None
+    except ClnnError:
+        raise
+    except _DAMAGE as error:
+        raise broken(f"a damaged or foreign file: {error!r:.200}") from error
 
 
 # --- .keras: a config and a file of weights in a zip --------------------------------------------
@@ -117,7 +121,7 @@ def _locate(model: Mapping[str, Any], path: tuple[str, ...], at: str, out: dict[
     if len(path) > _DEEPEST:
         raise broken("models in models without end")
     for layer in children(model):
-        if layer.kind == "InputLayer" and model["class_name"] == "Sequential":
+        if layer.kind == "InputLayer" and model.get("class_name") == "Sequential":
             continue
         stem = re.sub(
             "([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer.kind)
@@ -149,10 +153,10 @@ def _collected(file: Any, name: str) -> list[Any]:
 
 
 def _legacy(file: Any) -> Source:
-    text = file.attrs.get("model_config")
-    if text is None:
+    text = _strings(file, "model_config")
+    if not text:
         raise broken("a file of weights alone; save the whole model")
-    config = _parsed(text, "model_config")
+    config = _parsed(text[0], "model_config")
     if "model_weights" not in file:
         raise broken("a file without weights")
     return Source(config, lambda layer: _named(_within(file, "model_weights"), layer))
@@ -163,7 +167,7 @@ def _named(group: Any, layer: Layer) -> list[Any]:
     top = _within(group, layer.path[0])
     if top is None:
         return []
-    names = [_text(x) for x in _attributes(top, "weight_names")]
+    names = _listed(top, "weight_names")
     if len(layer.path) > 1:
         names = [x for x in names if layer.name in x.split("/")[:-1]]
         parents = {tuple(x.split("/")[: x.split("/").index(layer.name)]) for x in names}
@@ -172,20 +176,28 @@ def _named(group: Any, layer: Layer) -> list[Any]:
     return [_array(top, name) for name in names]
 
 
-def _attributes(group: Any, name: str) -> list[Any]:
-    """A list that Keras cuts into pieces where it is long."""
-    if name in group.attrs:
-        return list(group.attrs[name])
-    found: list[Any] = []
+def _listed(group: Any, name: str) -> list[str]:
+    """A list of strings that Keras cuts into pieces where it is long."""
+    found = _strings(group, name)
     for k in range(_CONFIG):
-        if f"{name}{k}" not in group.attrs:
+        more = _strings(group, f"{name}{k}")
+        if not more:
             break
-        found += list(group.attrs[f"{name}{k}"])
+        found += more
     return found
 
 
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _strings(group: Any, name: str) -> list[str]:
+    """The text of an attribute, nothing where there is none; libhdf5 crashes on some of another type."""
+    import h5py
+
+    if name not in group.attrs:
+        return []
+    attribute = group.attrs.get_id(name)
+    if attribute.get_type().get_class() != h5py.h5t.STRING or len(attribute.shape or ()) > 1:
+        return []
+    values = np.ravel(group.attrs[name])
+    return [x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in values]
 
 
 # --- what both kinds of file share --------------------------------------------------------------

@@ -51,12 +51,18 @@ def broken(what: str) -> FileFormatError:
 def children(model: Mapping[str, Any]) -> list[Layer]:
     """The layers of a model's config, with paths of one name."""
     found = []
-    for entry in model["config"]["layers"]:
-        config = entry["config"]
-        name = config.get("name", entry.get("name"))
-        if not isinstance(name, str) or not isinstance(entry["class_name"], str):
-            raise broken(f"a layer called {name!r:.80}")
-        found.append(Layer(entry["class_name"], entry, (name,)))
+    config = model.get("config")
+    entries = config.get("layers") if isinstance(config, Mapping) else None
+    if not isinstance(entries, list):
+        raise broken(f"layers that are {entries!r:.80}")
+    for entry in entries:
+        own = entry.get("config") if isinstance(entry, Mapping) else None
+        if not isinstance(own, Mapping):
+            raise broken(f"a layer that is {entry!r:.80}")
+        kind, name = entry.get("class_name"), own.get("name", entry.get("name"))
+        if not isinstance(kind, str) or not isinstance(name, str):
+            raise broken(f"a layer called {name!r:.80} of the class {kind!r:.80}")
+        found.append(Layer(kind, entry, (name,)))
     return found
 
 
@@ -80,6 +86,8 @@ def network(model: Mapping[str, Any]) -> Network:
         if isinstance(error, FileFormatError):
             raise
         raise broken(f"a config that lacks {error!r:.80}") from None
+    if not outputs or not made.inputs:
+        raise broken("a model without inputs or outputs")
     uses = Counter(call.layer.path for call in made.calls)
     return Network(made.calls, made.inputs, outputs, {path for path, n in uses.items() if n > 1})
 

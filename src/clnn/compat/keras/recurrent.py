@@ -33,10 +33,6 @@ def _checked(kind: str, c: Config) -> None:
     if kind != "SimpleRNN":
         inner = name_of(c["recurrent_activation"])
         refuse_unless(inner == "sigmoid", "recurrent_activation sigmoid", inner)
-    if kind == "GRU":
-        refuse_unless(
-            bool(c.get("reset_after")), "reset_after=True, which torch's and clnn's GRU have", False
-        )
 
 
 def _arrays(kind: str, c: Config, weights: list[Any]) -> dict[str, Any]:
@@ -56,7 +52,11 @@ def _arrays(kind: str, c: Config, weights: list[Any]) -> dict[str, Any]:
 
 def _layer(kind: str, c: Config, weights: list[Any]) -> nn.Module:
     units, features = weights[1].shape[0], weights[0].shape[0]
-    extra = {"nonlinearity": name_of(c["activation"])} if kind == "SimpleRNN" else {}
+    extra: dict[str, Any] = {}
+    if kind == "SimpleRNN":
+        extra = {"nonlinearity": name_of(c["activation"])}
+    elif kind == "GRU":
+        extra = {"reset_after": bool(c.get("reset_after"))}
     layer = _KINDS[kind](
         features, units, bias=len(weights) == 3, batch_first=True, device="cpu", **extra
     )
@@ -96,7 +96,7 @@ def two_ways(b: Builder, layer: Layer, c: Config, xs: tuple[Value, ...]) -> Valu
     back = c.get("backward_layer")
     if back is not None:
         _checked(back["class_name"], back["config"])
-        alike = ("units", "use_bias", "return_sequences", "activation")
+        alike = ("units", "use_bias", "return_sequences", "activation", "reset_after")
         refuse_unless(
             back["class_name"] == kind and all(own.get(k) == back["config"].get(k) for k in alike),
             f"a backward layer like the forward one, a {kind}", back["class_name"],
