@@ -88,7 +88,7 @@ static T log_plus_one(const T x)
     const T p = ${horner("m", -0.5, 0.3333331346511841, -0.25000008940696716, 0.2000211924314499, -0.1666799634695053,
                          0.14219552278518677, -0.1240558922290802, 0.11888162791728973, -0.11675651371479034, 0.0674663856625557)};
     const T y = fma(convert_float${lanes}(k), (T)8.26295829e-8f, fma(m * m, p, m));
-    return x > -1 ? (x < INFINITY && fabs(x) > 1e-30f ? y : x) : x == -1 ? (T)-INFINITY : (T)NAN;
+    return x > -1 ? (x < INFINITY ? (fabs(x) > 1e-30f ? y : x) : x) : x == -1 ? (T)-INFINITY : (T)NAN;
 }
 % else:
 #define exp_below exp
@@ -97,7 +97,7 @@ static T log_plus_one(const T x)
 % endif
 /* Sigmoid: exp may overflow to infinity, whose reciprocal is the right 0. */
 static T sigmoid(T x) { return 1 / (1 + exp(-x)); }
-static T softplus(T x) { return isnan(x) ? x : fmax(x, (T)0) + log_plus_one(exp_below(-fabs(x))); }
+static T softplus(T x) { return (x > 0 ? x : (T)0) + log_plus_one(exp_below(-fabs(x))); }
 % if compute == "f32":
 /* The lesser tail is exp(-t Q(t)) / 2 with Q a minimax fit by Lawson's method, in error of the result below 8e-9; it is 0
  * from 5.7 on. */
