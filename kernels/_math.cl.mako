@@ -1,8 +1,11 @@
 /* math — functions that elementwise expressions call, in the compute type T of elementwise.cl.mako.
  *
  * Every one is exact where torch is: NaN propagates, signs of zero and infinities are kept. T may be a vector: branches
- * are ?: with T on both sides.
+ * are ?: with T on both sides. Where T is known to have `lanes` of them, as an argument of the include says, some functions are
+ * cheaper than built-in ones, which one compiler or the other has only for scalars.
  */
+<%page args="lanes=1"/>\
+<%namespace name="exponent" file="_exp.cl.mako"/>\
 <%def name="horner(x, *terms)">${f" + {x} * (".join(f"C({c!r})" for c in terms)}${")" * (len(terms) - 1)}</%def>\
 % if compute in ("i32", "i64"):
 /* Integer power by squaring; a negative exponent gives 0 except for bases 1 and -1. */
@@ -61,10 +64,54 @@ static T error_function(const T x)
 #define cosine cos
 #define tangent tan
 % endif
+% if compute == "f32" and lanes > 1:
+${exponent.below("exp_below", "float", lanes)}\
+<%  I = f"int{lanes}" %>\
+/* exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1) for x = n ln 2 + r, all of it halved, for 2^128 is infinite; _exp has the notes. */
+static T exp_minus_one(const T x)
+{
+    const T near = x > 88.8f ? (T)88.8f : x < -17.4f ? (T)-17.4f : x;
+    const T z = fma(near, (T)1.44269504f, (T)12582912.0f), n = z - 12582912.0f;
+    const T r = fma(n, (T)1.90465421e-9f, fma(n, (T)-0.693147182f, near));
+    const T p = ${horner("r", 0.5, 0.1666666716337204, 0.04166635498404503, 0.008333273231983185, 0.0013941008364781737,
+                         0.00019914170843549073)};
+    const T half_scale = as_float${lanes}((as_${I}(z) << 23) + 0x3f000000);
+    return fabs(x) < 1e-30f ? x : 2 * fma(fma(r * r, p, r), half_scale, half_scale - 0.5f);
+}
+/* log(1 + x) = k ln 2 + log(1 + m), where 1 + m, within a root of 2 of 1, has no more rounding errors than x: 2^(2 - k) x / 4
+ * is exact, and so is 2^-k - 1 where it counts. The fit of log(1 + m) is within 1e-9. */
+static T log_plus_one(const T x)
+{
+    const ${I} k = (as_${I}(1 + x) - 0x3f3504f3) & (int)0xff800000;
+    const T scale = as_float${lanes}(0x40800000 - k);
+    const T m = fma(0.25f * x, scale, fma((T)0.25f, scale, (T)-1.0f));
+    const T p = ${horner("m", -0.5, 0.3333331346511841, -0.25000008940696716, 0.2000211924314499, -0.1666799634695053,
+                         0.14219552278518677, -0.1240558922290802, 0.11888162791728973, -0.11675651371479034, 0.0674663856625557)};
+    const T y = fma(convert_float${lanes}(k), (T)8.26295829e-8f, fma(m * m, p, m));
+    return x > -1 ? (x < INFINITY ? (fabs(x) > 1e-30f ? y : x) : x) : x == -1 ? (T)-INFINITY : (T)NAN;
+}
+% else:
+#define exp_below exp
+#define exp_minus_one expm1
+#define log_plus_one log1p
+% endif
 /* Sigmoid: exp may overflow to infinity, whose reciprocal is the right 0. */
 static T sigmoid(T x) { return 1 / (1 + exp(-x)); }
-static T softplus(T x) { return isnan(x) ? x : fmax(x, (T)0) + log1p(exp(-fabs(x))); }
-static T normal_cdf(T x) { return C(0.5) * (1 + error_function(x * C(0.70710678118654752))); }
+static T softplus(T x) { return (x > 0 ? x : (T)0) + log_plus_one(exp_below(-fabs(x))); }
+% if compute == "f32":
+/* The lesser tail is exp(-t Q(t)) / 2 with Q a minimax fit by Lawson's method, in error of the result below 8e-9; it is 0
+ * from 5.7 on. */
+static T normal_cdf(const T x)
+{
+    const T t = fabs(x), u = t > 6 ? (T)6 : t;
+    const T q = ${horner("u", 0.7978852987289429, 0.318298876285553, 0.03638757765293121, -0.004895989783108234, 9.491709e-05,
+                         0.0001290500283497, -2.7294533e-05, 1.96501151e-06)};
+    const T tail = t > 5.7f ? (T)0 : 0.5f * exp_below(-u * q);
+    return x < 0 ? tail : 1 - tail;
+}
+% else:
+static T normal_cdf(const T x) { return C(0.5) * (1 + error_function(x * C(0.70710678118654752))); }
+% endif
 static T gelu_inner(T x) { return C(0.79788456080286536) * (x + C(0.044715) * x * x * x); }
 /* (1 + tanh(z)) / 2 = sigmoid(2 z): exactly 0 far below, which a rounded tanh may miss. */
 static T gelu_tanh(T x) { return x * sigmoid(2 * gelu_inner(x)); }

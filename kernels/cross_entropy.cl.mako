@@ -14,15 +14,20 @@
  * Defines   stage    the kernel                   dtype  of x          index  code of the target
  *           weighted, smooth, logits, mean (bool)
  *           each     whether losses are stored one by one and g has one per sample
- * Tunables  WG; V (classes, or neighbouring samples, of a work-item at a time)
+ *           streamed whether the gradient is stored past the caches
+ * Tunables  WG; V (classes, or neighbouring samples, of a work-item at a time); W (vectors of samples that a work-item takes
+ *           through all classes, whose rows it so reads as they lie; 1 on GPUs); some (an argument: classes of a work-item in
+ *           grad_columns)
  *           chunk (an argument): rows of a group in rows; blocks of V samples of a work-item in columns; samples or
- *           elements of a work-item in pick and the gradients
+ *           elements of a work-item in pick and grad_rows
  * Launch    group (WG); finish is one group, the grid of the others covers all chunks
- * Notes     byte floor: x is read once (its second visit is in cache), gx written once, 8 to 20 bytes per sample
+ * Notes     byte floor: x is read once (the second visit of a row is in cache; columns with smoothing are read twice), gx written once, 8 to 20 bytes per sample
  * Source    Blanchard, Higham, Higham, "Accurately computing the log-sum-exp and softmax functions", 2021
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>\
 <%namespace name="vector" file="_vector.cl.mako"/>\
+<%namespace name="past" file="_stream.cl.mako"/>\
+<%namespace name="exponent" file="_exp.cl.mako"/>\
 <%
     ctype = "double" if dtype == "f64" else "float"
     real_in, acc_in = "__global const real *restrict ", "__global const acc *restrict "
@@ -35,6 +40,7 @@
     args += ["__global acc *restrict totals"] if forward else [acc_in + "totals", "__global real *restrict gx"]
     args += ["const long ignore", "const acc smoothing", "const index_t N", "const index_t C", "const index_t D"]
     args += ["const index_t chunk"]
+    lane = lambda a: f"vload{V}(0, {a} + k)" if V > 1 else f"{a}[k]"
     head = f"__kernel __attribute__((reqd_work_group_size({WG}, 1, 1)))\nvoid {stage}"
 %>\
 ## The loss v and the weight w of sample s, whose class t is at `at` in x.
@@ -92,27 +98,29 @@ ${reduce.group("weights", "scratch", "a + b", WG)}
             const acc soft = hot;
 % endif
 </%def>\
-## p[l] for the elements from `at` on, of which m are in reach.
-<%def name="probabilities(log_sum)">\
-% if logits:
-            acc p[${V}];
-            const T exps = exp(some_${dtype}(x + at, m, 0) - ${log_sum});
-            ${"p[0] = exps" if V == 1 else f"vstore{V}(exps, 0, p)"};
-% endif
-</%def>\
-<%def name="slope()">\
-% if logits:
-            STORE(gx, at + l, soft * p[l] - (c == chosen ? hot : 0)${" - even * WEIGHT(c)" if smooth else ""});
-% else:
-            STORE(gx, at + l, c == chosen ? -hot : rest);
-% endif
+## Take the classes c .. c + many of block k into the maximum and the sum; while that is -inf, nothing is added.
+<%def name="visit(many)">\
+<%  at = "x + (n * C + c + {}) * D + (begin + k) * " + str(V) %>\
+%   for r in range(many):
+                const T v${r} = some_${dtype}(${at.format(r)}, D - (begin + k) * ${V}, 0);
+%   endfor
+                const T old = tops_[k];
+                T new = old;
+%   for r in range(many):
+                new = v${r} > new ? v${r} : new;
+%   endfor
+                const T shift = new == -INFINITY ? (T)0 : new;
+                exps_[k] = exps_[k] * exp_below(old - shift) + ${" + ".join(f"exp_below(v{r} - shift)" for r in range(many))};
+                tops_[k] = new;
 </%def>\
 % if stage != "finish":
 #define WEIGHT(c) ${"LOAD(weight, c)" if weighted else "(acc)1"}
 ${vector.types(ctype, V)}\
 ${vector.load(dtype, ctype, V)}\
+${exponent.below("exp_below", ctype, V)}\
 % endif
 % if stage == "rows":
+${past.ahead()}\
 ${vector.fold("sum", ctype, "a + b", V)}\
 ${vector.fold("largest", ctype, "a > b ? a : b", V)}\
 ${head}(${", ".join(args)})
@@ -141,7 +149,10 @@ ${reduce.group("all", "scratch", "a + b", WG)}
 ${reduce.group("m", "scratch", "a > b ? a : b", WG)}
         T exps = (T)0${", far = (T)0" if smooth else ""};
         for (index_t c = lane; c < C; c += ${WG * V}) {
-            exps += exp(some_${dtype}(row + c, C - c, -INFINITY) - m);
+            exps += exp_below(some_${dtype}(row + c, C - c, -INFINITY) - m);
+% if V > 1:
+            AHEAD(row + C + c);
+% endif
 % if smooth:
             far -= ${f"some_{dtype}(weight + c, C - c, 0) * " if weighted else ""}(some_${dtype}(row + c, C - c, m) - m);
 % endif
@@ -174,22 +185,31 @@ ${reduce.scratch("scratch", "acc", WG)}
     if (get_global_id(0) == 0)
         totals[1] = all;
 % endif
-    for (index_t b = lo; b < hi; ++b) {
-        const index_t n = b / blocks;
-        const index_t d = (b - n * blocks) * ${V};
+    for (index_t b = lo; b < hi;) {
+        const index_t n = b / blocks, begin = b - n * blocks, count = min(min((index_t)${W}, blocks - begin), hi - b);
+        T tops_[${W}], exps_[${W}];
+        for (index_t k = 0; k < count; ++k) {
+            tops_[k] = (T)-INFINITY;
+            exps_[k] = (T)0;
+        }
+        index_t c = 0;
+        for (; c + 4 <= C; c += 4)
+            for (index_t k = 0; k < count; ++k) {
+${visit(4)}\
+            }
+        for (; c < C; ++c)
+            for (index_t k = 0; k < count; ++k) {
+${visit(1)}\
+            }
+        for (index_t k = 0; k < count; ++k) {
+        const index_t d = (begin + k) * ${V};
         const index_t first = n * C * D + d;
-        T tops = (T)-INFINITY, exps = (T)0${", far = (T)0" if smooth else ""};
-        for (index_t c = 0; c < C; ++c) {
-            const T v = some_${dtype}(x + first + c * D, D - d, 0);
-            tops = v > tops ? v : tops;
-        }
-        for (index_t c = 0; c < C; ++c) {
-            const T v = some_${dtype}(x + first + c * D, D - d, 0) - tops;
-            exps += exp(v);
+        const T tops = tops_[k], exps = exps_[k];
 % if smooth:
-            far -= WEIGHT(c) * v;
+        T far = (T)0;
+        for (index_t c = 0; c < C; ++c)
+            far -= WEIGHT(c) * (some_${dtype}(x + first + c * D, D - d, 0) - tops);
 % endif
-        }
         const T log_sums = tops + log(exps);
 % if V > 1:
         acc found[${V}], top[${V}]${f", q_[{V}]" if smooth else ""};
@@ -208,6 +228,8 @@ ${reduce.scratch("scratch", "acc", WG)}
             const index_t s = n * D + d + l;
 ${smoothed("first + l + t * D")}\
         }
+        }
+        b += count;
     }
 ${part(True)}\
 }
@@ -242,44 +264,65 @@ ${reduce.group("weights", "scratch", "a + b", WG)}
     }
 }
 % elif stage == "grad_rows":
+${vector.store(dtype, ctype, V, streamed)}\
 ${head}(${", ".join(args)})
 {
     const index_t hi = min((index_t)(get_global_id(0) + 1) * chunk, N * C);
     for (index_t at = (index_t)get_global_id(0) * chunk; at < hi;) {
-        const index_t s = at / C;
-        const index_t end = min(s * C + C, hi);
+        const index_t s = at / C, row = s * C;
+        const index_t end = min(row + C, hi);
 ${slopes()}\
-        for (; at < end; at += ${V}) {
-            const index_t m = end - at;
-${probabilities("lse[s]")}\
-            for (int l = 0; l < (int)min(m, (index_t)${V}); ++l) {
-                const index_t c = at + l - s * C;
-${slope()}\
-            }
+        for (index_t i = at; i < end; i += ${V}) {
+            const index_t m = end - i;
+            put_${dtype}(gx + i, m, ${"soft * exp_below(some_%s(x + i, m, 0) - lse[s])" % dtype if logits else "(T)rest"}${
+                " - even * " + (f"some_{dtype}(weight + (i - row), m, 0)" if weighted else "1") if smooth else ""});
         }
+        if (chosen >= at - row && chosen < end - row)
+            STORE(gx, row + chosen, ${"soft * exp(LOAD(x, row + chosen) - lse[s])" if logits else "0"} - hot${
+                " - even * WEIGHT(chosen)" if smooth else ""});
         at = end;
     }
 }
 % else:
+${vector.store(dtype, ctype, V, streamed)}\
 ${vector.load("f64" if dtype == "f64" else "f32", ctype, V) if dtype not in ("f32", "f64") else ""}\
-${head}(${", ".join(args)})
+<%  acc_code = "f64" if dtype == "f64" else "f32" %>\
+typedef ${"long" if dtype == "f64" else "int"}${V if V > 1 else ""} I;
+${head}(${", ".join(args)}, const index_t some)
 {
-    const index_t hi = min((index_t)(get_global_id(0) + 1) * chunk, N * C * D);
-    for (index_t at = (index_t)get_global_id(0) * chunk; at < hi;) {
-        const index_t row = at / D;
-        const index_t n = row / C, c = row - n * C;
-        const index_t end = min(row * D + D, hi);
-        for (; at < end; at += ${V}) {
-            const index_t m = end - at;
-            const index_t first = (n - row) * D + at;
-${probabilities(f"some_{'f64' if dtype == 'f64' else 'f32'}(lse + first, m, 0)")}\
-            for (int l = 0; l < (int)min(m, (index_t)${V}); ++l) {
-                const index_t s = first + l;
+    const index_t blocks = (D + ${W * V - 1}) / ${W * V}, parts = (C + some - 1) / some;
+    const index_t hi = min((index_t)(get_global_id(0) + 1) * chunk, N * parts * blocks);
+    ${ctype} softs[${W * V}], hots[${W * V}]${f", evens[{W * V}]" if smooth else ""};
+    ${"long" if dtype == "f64" else "int"} classes[${W * V}];
+    for (int l = 0; l < ${W * V}; ++l) {
+        softs[l] = hots[l] = ${"evens[l] = " if smooth else ""}0;
+        classes[l] = -1;
+    }
+    for (index_t b = (index_t)get_global_id(0) * chunk; b < hi; ++b) {
+        const index_t d = b % blocks * ${W * V}, n = b / blocks / parts, width = min((index_t)${W * V}, D - d);
+        const index_t from = b / blocks % parts * some, to = min(from + some, C);
+        for (index_t k = 0; k < width; ++k) {
+            const index_t s = n * D + d + k;
 ${slopes()}\
-${slope()}\
-            }
+            softs[k] = ${"soft" if logits else "rest"};
+            hots[k] = hot;
+            classes[k] = chosen;
+% if smooth:
+            evens[k] = even;
+% endif
         }
-        at = end;
+        for (index_t c = from; c < to; ++c)
+            for (index_t k = 0; k < width; k += ${V}) {
+                const index_t at = (n * C + c) * D + d + k, m = width - k;
+                const T soft = ${lane("softs")}, hot = ${lane("hots")};
+                const I match = ${lane("classes")} == (I)c;
+% if logits:
+                const T p = soft * exp_below(some_${dtype}(x + at, m, 0) - some_${acc_code}(lse + n * D + d + k, m, 0));
+% else:
+                const T p = soft;
+% endif
+                put_${dtype}(gx + at, m, ${"(match ? %s - hot : p)" % ("p" if logits else "(T)0")}${f" - {lane('evens')} * WEIGHT(c)" if smooth else ""});
+            }
     }
 }
 % endif

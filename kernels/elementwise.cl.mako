@@ -40,7 +40,7 @@ ${vector.load(code, ctype, V)}\
 % endfor
 ${vector.store(out, ctype, V, streamed)}\
 % if libs:
-<%include file="_math.cl.mako"/>
+<%include file="_math.cl.mako" args="lanes=V"/>
 % endif
 
 <%def name="map_some(t, m)">

@@ -24,7 +24,7 @@ ${vector.types(ctype, V)}\
 ${vector.load(code, ctype, V)}\
 % endfor
 ${vector.fold("sum", ctype, "a + b", V)}\
-<%include file="_math.cl.mako"/>
+<%include file="_math.cl.mako" args="lanes=V"/>
 
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void total(${", ".join(args)})

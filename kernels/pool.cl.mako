@@ -272,15 +272,13 @@ ${scatter()}\
             ${lanes(V)[0]} ${", ".join(f"sum{phase} = 0" for phase in range(SW))};
             for (int h = first; h <= last; ++h) {
                 const acc size = ROW_SPAN(h) * ${1 if divisor == "given" else KW};
-%   for t in reversed(range(TW)):
-                {
-                    const ${lanes(V)[0]} v = ${load("p", f"h * z.OW + o - {t}", 1, V)} / size;
-%     for phase in range(SW):
-%       if t in reaching(phase):
-                    sum${phase} += v;
-%       endif
-%     endfor
-                }
+%   for t in range(TW):
+                const ${lanes(V)[0]} v${t} = ${load("p", f"h * z.OW + o - {t}", 1, V)};
+%   endfor
+%   for phase in range(SW):
+%     if reaching(phase):
+                sum${phase} += (${" + ".join(f"v{t}" for t in reversed(reaching(phase)))}) / size;
+%     endif
 %   endfor
             }
             ${store("q", f"o * {SW}", [f"sum{phase}" for phase in range(SW)], V)}

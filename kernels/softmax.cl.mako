@@ -9,27 +9,32 @@
  *           engine  vector  inner is 1: a work-item per row, 16 lanes along it (CPUs)
  *                   group   inner is 1: `span` work-items per row. held > 0: each keeps that many elements in
  *                           registers; else rows are read twice, maximum and sum found in one visit
- *                   lanes   a work-item per W neighbouring columns
- *           stash   (vector, lanes) where exponentials wait for their sum: "own" memory, for rows up to STASH; "result",
- *                   which would round half types; "" nowhere, they are computed twice
- *           streamed  (vector) whether the result is stored past the caches
- * Tunables  WG; span (a power of two); W; chunk (an argument: rows, or blocks of W, of a work-item; 1 on GPUs)
- * Launch    vector, lanes: grid ceil(rows or blocks / chunk).   group: WG / span rows per group; work-items past the
- *           last row compute it again and store nothing, for all must reach the barriers
- * Notes     byte floor: operands read once, result written once. vector and lanes visit a row or block up to three
- *           times, in cache while it fits; group reads once if held. NaN and infinite maxima give NaN, as in torch
+ *                   columns a work-item per block of columns, or per 16 rows if `short` (CPUs)
+ *                   lanes   a work-item per column
+ *           stash   where exponentials wait for their sum (vector), or operands for another visit (columns): "own" memory, of
+ *                   STASH elements; "result", which would round half types; "" nowhere, they are computed or read twice
+ *           streamed  (vector, columns) whether the result is stored past the caches
+ * Tunables  WG; span (a power of two); W (columns there is room for); chunk (an argument: rows, columns or blocks of a work-item)
+ * Launch    vector, lanes, columns: grid ceil(rows, columns or blocks / chunk).   group: WG / span rows per group; work-items
+ *           past the last row compute it again and store nothing, for all must reach the barriers
+ * Notes     byte floor: operands read once, result written once. vector visits a row up to three times, in cache while
+ *           it fits; group reads once if held. NaN and infinite maxima give NaN, as in torch
  * Source    Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>
 <%namespace name="past" file="_stream.cl.mako"/>
+<%namespace name="vector" file="_vector.cl.mako"/>
+<%namespace name="exponent" file="_exp.cl.mako"/>
+<%namespace name="columns" file="_softmax_columns.cl.mako"/>
 <%
     T = "double" if dtype == "f64" else "float"
     grad = op in ("softmax_grad", "log_softmax_grad")
     arrays = ["g", "y"] if grad else ["x"]
     out = "dx" if grad else "y"
     # t: what is summed; last: the result; s: the sum after it went through `settle`
-    TERM = {"softmax": "exp(x - top)", "log_softmax": "exp(x - top)", "softmax_grad": "g * y", "log_softmax_grad": "g"}[op]
-    LAST = {"softmax": "exp(x - top) * s", "log_softmax": "x - top - s", "softmax_grad": "y * (g - s)",
+    exp = "exp_below" if engine == "columns" else "exp"
+    TERM = {"softmax": f"{exp}(x - top)", "log_softmax": f"{exp}(x - top)", "softmax_grad": "g * y", "log_softmax_grad": "g"}[op]
+    LAST = {"softmax": f"{exp}(x - top) * s", "log_softmax": "x - top - s", "softmax_grad": "y * (g - s)",
             "log_softmax_grad": "g - exp(y) * s"}[op]
     SETTLE = {"softmax": "1 / s", "log_softmax": "log(s)"}.get(op, "s")
     larger = "((a > b) | (a != a)) ? a : b"
@@ -37,21 +42,29 @@
     pointers = ", ".join(f"__global const real *restrict p_{a}" for a in arrays) + f", __global real *restrict p_{out}"
     PIECE = 4096
 %>
-typedef ${T} T;
-${past.ahead()}
 
 <%def name="functions(v, t)">
 <%  operands = ", ".join(f"const {t} {a}" for a in arrays) %>\
 static ${t} term${v}(${operands}, const ${t} top) { return ${TERM}; }
 static ${t} last${v}(${operands}, const ${t} top, const ${t} s) { return ${LAST}; }
 static ${t} larger${v}(const ${t} a, const ${t} b) { return ${larger}; }
-static ${t} plus${v}(const ${t} a, const ${t} b) { return a + b; }
+static ${t} settle${v}(const ${t} s) { return ${SETTLE}; }
 </%def>
+% if engine == "columns":
+${vector.types(T, 16)}
+${vector.load(dtype, T, 16)}
+${vector.store(dtype, T, 16, streamed)}
+${exponent.below("exp_below", T, 16)}
+${past.ahead()}
 ${functions("", "T")}
-static T settle(const T s) { return ${SETTLE}; }
+% else:
+typedef ${T} T;
+${past.ahead()}
+${functions("", "T")}
+% endif
 #define ELEMENT(a, i) ((T)LOAD(p_##a, i))
 #define RESULT(i, v) STORE(p_${out}, i, v)
-% if engine == "vector" or (engine == "lanes" and W > 1):
+% if engine == "vector":
 ${reduce.vectors(dtype, T)}
 ${functions("_v", "TV")}
 #define ELEMENT_v(a, i) VLOAD(p_##a + (i))
@@ -222,63 +235,25 @@ ${reduce.group("own", "scratch", "merge(a, b)", WG, "state", span)}
             RESULT(at + k, last(${given("", "at + k")}, top, s));
 % endif
 }
+% elif engine == "columns":
+${columns.short(op, T, arrays, out, pointers) if short else columns.kernel(op, dtype, T, arrays, out, pointers, stash, W, STASH)}
 % else:
-## Visit the W neighbours 16 at a time, then one by one; the body is emitted for each with its suffix.
-<%def name="columns()">
-                int l = 0;
-%   if W > 1:
-                for (; l + 16 <= width; l += 16) {
-${caller.body("_v")}
-                }
-%   endif
-                for (; l < width; ++l) {
-${caller.body("")}
-                }
-</%def>
-#define GET(a) ((a)[l])
-#define PUT(a, v) ((a)[l] = (v))
-#define GET_v(a) vload16(0, (a) + l)
-#define PUT_v(a, v) vstore16(v, 0, (a) + l)
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void lanes(${pointers}, const index_t outer, const index_t n, const index_t inner, const index_t chunk)
 {
-    const index_t blocks = (inner + ${W - 1}) / ${W};
-    const index_t from = (index_t)get_global_id(0) * chunk, to = min(from + chunk, outer * blocks);
+    const index_t from = (index_t)get_global_id(0) * chunk, to = min(from + chunk, outer * inner);
     for (index_t q = from; q < to; ++q) {
-        const index_t column = q % blocks * ${W}, at = q / blocks * n * inner + column, end = at + n * inner;
-        const int width = ${f"(int)min((index_t){W}, inner - column)" if W > 1 else "1"};
-        T top[${W}], s[${W}];
-        for (int l = 0; l < ${W}; ++l) {
-            top[l] = -INFINITY;
-            s[l] = 0;
-        }
+        const index_t at = q / inner * n * inner + q % inner, end = at + n * inner;
+        T top = -INFINITY, s = 0;
 % if not grad:
-        for (index_t i = at; i < end; i += inner) {
-<%call expr="columns()" args="v">
-                    PUT${v}(top, larger${v}(GET${v}(top), ELEMENT${v}(x, i + l)));
-</%call>
-        }
+        for (index_t i = at; i < end; i += inner)
+            top = larger(top, ELEMENT(x, i));
 % endif
-        for (index_t i = at; i < end; i += inner) {
-<%call expr="columns()" args="v">
-                    const ${"TV" if v else "T"} e = term${v}(${given(v, "i + l")}, GET${v}(top));
-%   if stash:
-                    RESULT${v}(i + l, e);
-%   endif
-                    PUT${v}(s, GET${v}(s) + e);
-</%call>
-        }
-        for (int l = 0; l < ${W}; ++l)
-            s[l] = settle(s[l]);
-        for (index_t i = at; i < end; i += inner) {
-<%call expr="columns()" args="v">
-%   if stash:
-                    RESULT${v}(i + l, ${f"VLOAD(p_{out} + i + l)" if v else f"LOAD(p_{out}, i + l)"} * GET${v}(s));
-%   else:
-                    RESULT${v}(i + l, last${v}(${given(v, "i + l")}, GET${v}(top), GET${v}(s)));
-%   endif
-</%call>
-        }
+        for (index_t i = at; i < end; i += inner)
+            s += term(${given("", "i")}, top);
+        s = settle(s);
+        for (index_t i = at; i < end; i += inner)
+            RESULT(i, last(${given("", "i")}, top, s));
     }
 }
 % endif

@@ -33,6 +33,11 @@ def cases(quick: bool = False) -> list[Case]:
               4.0 * prod(rows)),
         _case("reductions", "softmax", (rows,), lambda lib, a: lib.f.softmax(a, dim=-1),
               8.0 * prod(rows)),
+        _case("reductions", "softmax over channels", (big,), lambda lib, a: lib.f.softmax(a, dim=1),
+              8.0 * prod(big)),
+        _case("reductions", "softmax over channels +grad", (big, big),
+              lambda lib, a: lib.f.softmax(a, dim=1), 20.0 * prod(big), grad=True),
+        Case("memory", "reductions", "cross_entropy", (rows, rows), _cross_entropy, nbytes=4.0 * prod(rows)),
         _case("norms", "layer_norm", (rows, rows[1:], rows[1:]),
               lambda lib, a, w, b: lib.f.layer_norm(a, rows[1:], w, b), 8.0 * prod(rows)),
         _case("norms", "layer_norm +grad", (rows, rows[1:], rows[1:], rows),
@@ -57,6 +62,11 @@ def _case(group: str, name: str, shapes: tuple[Shape, ...], call: Callable[..., 
     build = forward_backward(call) if grad else forward(call)
     # sums of millions in float32: each library adds in an order of its own
     return Case("memory", group, name, shapes, build, nbytes=nbytes, numpy=numpy, tolerance=1e-3)
+
+
+def _cross_entropy(lib: Lib, x: Any, chosen: Any) -> Thunk:
+    target = lib.m.argmax(chosen, 1)
+    return lambda: (lib.f.cross_entropy(x, target),)
 
 
 def _norm_eval(lib: Lib, x: Any, mean: Any, var: Any, w: Any, b: Any) -> Thunk:

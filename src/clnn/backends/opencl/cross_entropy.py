@@ -11,8 +11,10 @@ from .. import implements
 from .elementwise import chunking
 from .plan import planned
 from .runtime import Buffer, Runtime
+from .streaming import streams
 
 _ROW_GROUPS = 16384  # of a GPU; beyond that every group walks several rows
+_BLOCKS = 32  # of 16 samples that a work-item of a CPU takes at a time, so that classes are read along rows
 
 
 def _sizes(shape: Shape) -> tuple[int, int, int]:
@@ -33,10 +35,12 @@ def _run(
         "logits": False,
         "mean": False,
         "each": False,
+        "streamed": False,
     }
     wg = wg or rt.wg
     rt.launch("cross_entropy", stage, (groups * wg,), *args, group=(wg,), stage=stage, dtype=x.dtype.code, WG=wg,
-              V=16 if rt.info.kind == "cpu" else 1, **{**idle, **defines})  # fmt: skip
+              V=16 if rt.info.kind == "cpu" else 1, W=_BLOCKS if rt.info.kind == "cpu" else 1,
+              **{**idle, **defines})  # fmt: skip
 
 
 def _plan(rt: Runtime, n: int, c: int, d: int, logits: bool) -> tuple[str, int, int, int]:
@@ -51,7 +55,8 @@ def _plan(rt: Runtime, n: int, c: int, d: int, logits: bool) -> tuple[str, int, 
         return "rows", -(-n // rows), wg, rows
     width = 16 if cpu else 1
     blocks = n * -(-d // width)
-    per = max(1, chunking(rt, n * c * d)[1] // (c * min(d, width) or 1))
+    fair = -(-blocks // (4 * rt.info.compute_units))
+    per = max(1, min(fair, _BLOCKS) if cpu else chunking(rt, n * c * d)[1] // (c or 1))
     return "columns", -(-blocks // (per * wg)), wg, per
 
 
@@ -72,11 +77,26 @@ def _backward(rt: Runtime, g: Buffer, logits: tuple[Buffer, ...], target: Buffer
               totals: Buffer, gx: Buffer, reduction: str, ignore_index: int, smoothing: float) -> None:  # fmt: skip
     """One launch over the elements of gx; `logits` is (x, lse), or nothing for nll_loss."""
     n, c, d = _sizes(gx.shape)
-    chunk = chunking(rt, gx.size)[1]
     stage = "grad_rows" if d == 1 else "grad_columns"
-    _run(rt, stage, -(-gx.size // (chunk * rt.wg)), g, *logits, target, *weight, totals, gx, ignore_index, smoothing,
-         n, c, d, chunk, x=gx, index=target.dtype.code, weighted=bool(weight), smooth=smoothing > 0,
-         logits=bool(logits), each=reduction == "none", mean=reduction == "mean")  # fmt: skip
+    units, chunk = gx.size, chunking(rt, gx.size)[1]
+    some: Shape = ()
+    if d > 1:
+        units, *rest = _columns(rt, n, c, d)
+        chunk, some = 1, tuple(rest)
+    _run(rt, stage, -(-units // (chunk * rt.wg)), g, *logits, target, *weight, totals, gx, ignore_index, smoothing,
+         n, c, d, chunk, *some, x=gx, index=target.dtype.code, weighted=bool(weight), smooth=smoothing > 0,
+         logits=bool(logits), each=reduction == "none", mean=reduction == "mean",
+         streamed=streams(rt.info, gx.spec))  # fmt: skip
+
+
+def _columns(rt: Runtime, n: int, c: int, d: int) -> Shape:
+    """(work-items, classes of each) of a gradient by columns: on a CPU all classes, if that is work for all units."""
+    if rt.info.kind != "cpu":
+        return n * c * d, 1
+    blocks = n * -(-d // (16 * _BLOCKS))
+    parts = max(1, min(c, -(-4 * rt.info.compute_units // max(blocks, 1))))
+    some = -(-c // parts)
+    return blocks * -(-c // some), some
 
 
 @implements("cross_entropy")
