@@ -12,7 +12,15 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```python\n(.*?)```", re.S)
 
 
-PAGES = ["quickstart", "training", "data", "from-pytorch", "from-keydnn", "from-mpneuralnetwork", "from-keras"]
+PAGES = [
+    "quickstart",
+    "training",
+    "data",
+    "from-pytorch",
+    "from-keydnn",
+    "from-mpneuralnetwork",
+    "from-keras",
+]
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
