@@ -113,6 +113,10 @@ def _device(real: Device, facts: str, exact: bool, fill: bool) -> Device:
     device = object.__new__(Device)
     device.name, device.type, device.index = f"{real.name} as {facts}", real.type, real.index
     device.info = dataclasses.replace(real.info, **FACTS[facts])
+    if exact:
+        device.info = dataclasses.replace(
+            device.info, fp16=False
+        )  # Oclgrind cannot multiply and add halves
     device._key = (real._key, facts)
     device.backend = OpenCL(device.info)
     rt = device.backend.rt

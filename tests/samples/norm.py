@@ -114,6 +114,8 @@ SAMPLES = [
     call("group_norm", T(2, 6, 5), 2),
     call("group_norm", T(2, 6, 5), 2, weight=T(6)),
     call("group_norm", T(0, 6, 5), 2, T(6), T(6)),
+    # of nothing: sums of gradients are 0, where torch has NaN
+    *[sample("group_norm", T(2, 4, 0), g, T(4), T(4), oracle=lambda x, g, w, b: x * w[:, None] + b[:, None]) for g in (1, 2)],
     *[call("group_norm", T(2, 6, 20, dtype=d), 2, T(6, dtype=d), T(6, dtype=d)) for d in HALVES],
     *[call("rms_norm", T(*x), n, T(*n)) for x, n in [((4, 5), (5,)), ((2, 3, 37), (3, 37)), ((300, 33), (33,))]],
     call("rms_norm", T(4, 5), (5,), eps=0.01),

@@ -101,7 +101,7 @@ def _row_grads(rt: Runtime, engine: Engine, view: Shape, g: Buffer, x: Buffer, m
     n, groups, _, inner = view
     # on a CPU a work-item has the sums of channels at hand: a row's, or of neighbouring ones those of its rows
     slices = Slices(view, 1 if inner > 1 else max(_ROWS, -(-n // 64)), inner, 1)
-    partial = bool(totals) and engine.V > 1 and (inner > 1 or groups == 1)
+    partial = bool(totals) and engine.V > 1 and (inner > 1 or (inner == 1 and groups == 1))
     single = slices.per_channel == 1
     parts = totals
     if partial and not single:
