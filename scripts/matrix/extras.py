@@ -68,6 +68,15 @@ def winograd(device: Any) -> None:
             assert harness.check_algorithm(call, device, name), f"{name} does not apply"
 
 
+def slices(device: Any) -> None:
+    """The weight gradient of an image that has more pixels than those of the samples."""
+    if device.info.kind == "cpu":
+        return
+    call = sample("conv2d", T(1, 1, 34, 34), T(3, 1, 3, 3))
+    object.__setattr__(call, "family", "conv")
+    assert harness.check_algorithm(call, device, "tile"), "tile does not apply"
+
+
 def limits(device: Any) -> None:
     """The two kernels that speed is measured against, with little to do."""
     rt: Runtime = device.backend.rt
@@ -101,5 +110,5 @@ def capabilities(device: Any) -> None:
 
 
 EXTRAS: dict[str, Callable[[Any], None]] = {
-    f.__name__: f for f in (steps, draws, winograd, limits, capabilities)
+    f.__name__: f for f in (steps, draws, winograd, slices, limits, capabilities)
 }

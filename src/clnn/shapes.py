@@ -142,7 +142,7 @@ def pair(op: str, name: str, value: int | Sequence[int], rank: int = 2) -> Shape
     if type(value) is int and -_LARGEST <= value < _LARGEST:
         return (value,) * rank
     out = (value,) * rank if not isinstance(value, Iterable) else tuple(value)
-    if any(isinstance(n, bool) or not isinstance(n, int) for n in out):
+    if isinstance(value, bytes) or any(type(n) is bool or not isinstance(n, int) for n in out):
         raise DTypeError(f"{op}: expected {name} to be an int or {rank} ints, got {value!r}")
     if len(out) == 1:
         out *= rank

@@ -101,6 +101,20 @@ SAMPLES = [
 
 ERRORS = [
     bad(
+        "round",
+        T(2),
+        decimals="x",
+        error=DTypeError,
+        match="round: expected decimals to be an int, got 'x'",
+    ),
+    bad(
+        "round",
+        T(2),
+        decimals=2**31,
+        error=SettingError,
+        match=r"round: expected decimals in \[-300, 300\], got 2147483648",
+    ),
+    bad(
         "sub",
         T(2),
         T(2, dtype="float16"),

@@ -183,6 +183,7 @@ SAMPLES = [
 ]  # fmt: skip
 
 ERRORS = [
+    bad("index_add", T(2, 3, dtype="int32"), 0, T(2, dtype="int64", low=0, high=2), T(2, 3, dtype="int32"), alpha=0.5, error=DTypeError, match="index_add: expected alpha to be an int for int32, got 0.5"),
     bad("scatter", T(2, dtype="uint8"), 0, T(1, dtype="int64", low=0, high=1), 300, error=SettingError, match="scatter: expected a number that uint8 holds, got 300"),
     bad("getitem", T(4, 5), 4, error=IndexOutOfRangeError, match=r"getitem: expected an index in \[-4, 3\]"),
     bad("getitem", T(4, 5), (0, -6), error=IndexOutOfRangeError, match=r"getitem: expected an index in \[-5, 4\]"),

@@ -83,6 +83,7 @@ SAMPLES = [
 ]  # fmt: skip
 
 ERRORS = [
+    bad("avg_pool2d", T(1, 1, 2, 2), 1, divisor_override=2**31, error=SettingError, match="avg_pool2d: expected divisor_override of 32 bits, got 2147483648"),
     bad("max_pool2d", T(5, 5), 2, error=ShapeError, match=r"max_pool2d: expected input of \(N, C, H, W\) or \(C, H, W\)"),
     bad("max_pool2d", T(2, 0, 5, 5), 2, error=ShapeError, match="only N may be 0"),
     bad("max_pool2d", T(0, 5, 5), 2, error=ShapeError, match="only N may be 0"),

@@ -233,6 +233,10 @@ def ceil(input: T) -> T:
 
 def round(input: T, *, decimals: int = 0) -> T:
     """The nearest integer, halves to the even one; gradient 0. To `decimals` places if there are any."""
+    if not isinstance(decimals, int):
+        raise DTypeError(f"round: expected decimals to be an int, got {decimals!r}")
+    if not -300 <= decimals <= 300:
+        raise SettingError(f"round: expected decimals in [-300, 300], got {decimals}")
     if not decimals:
         return apply(ROUND, input)
     scale = 10.0**-decimals if decimals < 0 else 10.0**decimals

@@ -108,6 +108,8 @@ def index_add(input: T, dim: int, index: Variable, source: T, *, alpha: Number =
     axis = _along("index_add", input, dim, index)
     _same_dtype("index_add", input, source)
     alpha = factor("index_add", alpha, source.dtype)
+    if isinstance(alpha, float) and not source.dtype.is_floating_point:
+        raise DTypeError(f"index_add: expected alpha to be an int for {source.dtype}, got {alpha}")
     if not input.ndim:
         raise ShapeError("index_add: expected an input of at least one axis, got shape ()")
     n = index.shape[0] if index.ndim == 1 else -1

@@ -201,6 +201,10 @@ def _infer_avg(name: str, rank: int) -> Callable[..., Spec]:
               count_include_pad: bool, divisor_override: int | None) -> Spec:  # fmt: skip
         if divisor_override == 0:
             raise SettingError(f"{name}: expected divisor_override other than 0, got 0")
+        if divisor_override is not None and abs(divisor_override) >= 2**31:
+            raise SettingError(
+                f"{name}: expected divisor_override of 32 bits, got {divisor_override}"
+            )
         shape = _slide(name, x, rank, ceil_mode, kernel_size, stride, padding, (1,) * rank)
         return Spec(shape, x.dtype)
 
