@@ -33,8 +33,9 @@ test: $(VENV)/.has-test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 # Imported once first: a torch that does not load must fail here, not skip every comparison.
+test-peers: export KERAS_BACKEND = torch
 test-peers: $(VENV)/.has-test $(VENV)/.has-bench $(VENV)/.has-torch $(VENV)/.has-origins
-	KERAS_BACKEND=torch $(BIN)/python -c "import torch, onnxruntime, keras, mpneuralnetwork"
+	$(BIN)/python -c "import torch, onnxruntime, keras, mpneuralnetwork"
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m peers
 
 # One after the other: every kernel is another one there, and compiling them takes most of the time.
