@@ -129,6 +129,8 @@ def gradient(case: Any, theirs: Any) -> bool:
         odd or "hardsigmoid" in case.sample.fn or "hardswish" in case.sample.fn
     ):
         return True  # torch's answers at NaN and infinity depend on its vectors; its 1/6 is a float32 in float64 too
+    if case.sample.fn in ("min", "max") and "nan" in text:
+        return True  # to the NaN in it, where its amin has NaN everywhere
     if case.sample.fn in ("cosine_similarity", "layer_norm"):
         return any(
             1 in t.shape for t in case.sample.args if isinstance(t, T)
