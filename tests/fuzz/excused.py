@@ -87,6 +87,8 @@ TORCH_CANNOT = (
     "Autograd not support",  # a gradient for the number alone
     "PixelShuffleBackward0",  # images of no pixels
     "channel' dimension to be",
+    "Only zero batch or zero channel",
+    "expected to contain only concrete",
     "`shifts` required",  # to roll by nothing
     "too big to convert",
     "without overflow",
@@ -129,6 +131,10 @@ def gradient(case: Any, theirs: Any) -> bool:
         odd or "hardsigmoid" in case.sample.fn or "hardswish" in case.sample.fn
     ):
         return True  # torch's answers at NaN and infinity depend on its vectors; its 1/6 is a float32 in float64 too
+    if case.sample.family == "fused" and "'hardsigmoid'" in text + repr(case.sample).replace(
+        '"', "'"
+    ):
+        return True  # its 1/6 again
     if case.sample.fn in ("min", "max") and "nan" in text:
         return True  # to the NaN in it, where its amin has NaN everywhere
     if case.sample.fn in ("cosine_similarity", "layer_norm"):

@@ -136,6 +136,8 @@ SAMPLES = [*FORWARD, *TILED, *DEPTHWISE, *TRANSPOSED]
 
 X, W = T(1, 4, 5, 5), T(6, 4, 3, 3)
 ERRORS = [
+    bad("conv2d", X, W, groups=None, error=DTypeError, match="conv2d: expected groups to be an int, got None"),
+    bad("conv_transpose1d", T(1, 1, 1), T(1, 1, 2), groups=None, error=DTypeError, match="conv_transpose1d: expected groups to be an int, got None"),
     bad("conv2d", T(1, 1, 9, 9), T(1, 1, 2, 2), None, 1, b"a", error=DTypeError, match="conv2d: expected padding to be an int or 2 ints, got b'a'"),
     bad("conv2d", T(5, 5), W, error=ShapeError, match=r"conv2d: expected input \(N, C, H, W\) and weight \(O, C/groups, KH, KW\)"),
     bad("conv2d", X, T(6, 4, 3), error=ShapeError, match=r"conv2d: expected input .* got \(1, 4, 5, 5\) and \(6, 4, 3\)"),

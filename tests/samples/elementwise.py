@@ -88,6 +88,7 @@ SAMPLES = [
     sample("pow", T(values=[1, 2, 3], dtype="int32"), 0.5),
     sample("sub", T(3), 2, alpha=3),
     sample("add", T(3, dtype="int32"), True, alpha=2),
+    sample("add", T(3, dtype="bool"), T(3, dtype="bool"), alpha=0),
     *[sample("div", T(40, dtype=d, grad=False), T(40, dtype=d, low=1, high=5, grad=False), rounding_mode="trunc") for d in ("int32", "int64", "float32")],
     sample("div", T(7, dtype="int64"), -2, rounding_mode="trunc"),
     *[sample("round", T(30, low=-200, high=200), decimals=d, numeric_grad=False) for d in (1, 2, -1)],

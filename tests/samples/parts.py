@@ -48,6 +48,7 @@ SAMPLES = [
 ]  # fmt: skip
 
 ERRORS = [
+    bad("pad", T(2, 2), (0, 0), [1], error=SettingError, match=r"pad: expected mode 'constant', .* got \[1\]"),
     bad("split", T(5), [2, 2], error=ShapeError, match=r"split: expected sizes that add up to 5, got \(2, 2\)"),
     bad("split", T(5), 0, error=ShapeError, match="split: expected a positive size"),
     bad("split", T(5), 2, 1, error=IndexOutOfRangeError, match="split: expected an axis in"),

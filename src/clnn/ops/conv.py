@@ -85,11 +85,18 @@ def conv_settings(op: str, rank: int, weight: Any, stride: Size, padding: Paddin
                   groups: int) -> dict[str, Any]:  # fmt: skip
     """What a convolution is called with, as settings of its op; raises SettingError or ShapeError."""
     at: dict[str, Any] = {
-        "stride": pair(op, "stride", stride, rank), "dilation": pair(op, "dilation", dilation, rank), "groups": groups,
+        "stride": pair(op, "stride", stride, rank), "dilation": pair(op, "dilation", dilation, rank),
+        "groups": _groups(op, groups),
     }  # fmt: skip
     at["padding"] = _sides(op, rank, padding, weight, at)
     _not_negative(op, "padding", at["padding"])
     return at
+
+
+def _groups(op: str, groups: Any) -> int:
+    if isinstance(groups, bool) or not isinstance(groups, int):
+        raise DTypeError(f"{op}: expected groups to be an int, got {groups!r}")
+    return groups
 
 
 def _transpose(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: Size, padding: Size,
@@ -97,7 +104,7 @@ def _transpose(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: S
     before = pair(op, "padding", padding, rank)
     at: dict[str, Any] = {
         "stride": pair(op, "stride", stride, rank), "padding": tuple((n, n) for n in before),
-        "dilation": pair(op, "dilation", dilation, rank), "groups": groups,
+        "dilation": pair(op, "dilation", dilation, rank), "groups": _groups(op, groups),
         "output_padding": pair(op, "output_padding", output_padding, rank),
     }  # fmt: skip
     _not_negative(op, "padding", at["padding"])

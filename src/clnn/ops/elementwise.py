@@ -44,7 +44,8 @@ def _times(op: str, input: Any, other: Any, alpha: Number) -> Any:
         other = cast(other, kind)
     else:
         python_number(op, input)
-    return mul(other, number)
+    product = mul(other, number)
+    return cast(product, other.dtype) if isinstance(number, int) else product
 
 
 def mul(input: Operand[T], other: Operand[T]) -> T:

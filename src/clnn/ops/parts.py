@@ -122,7 +122,7 @@ def pad(input: T, pad: Sequence[int], mode: str = "constant", value: Number | No
     if mode == "constant":
         fill = as_number("pad", 0 if value is None else value, input.dtype)
         return _pad_constant(input, pairs, fill)
-    if mode not in _EDGES:
+    if not isinstance(mode, str) or mode not in _EDGES:
         raise SettingError(
             f"pad: expected mode 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}"
         )
