@@ -31,13 +31,7 @@ from clnn.compat.mpneuralnetwork.serialization import (
 )
 from clnn.testing import assert_close
 
-
-@pytest.fixture(autouse=True)
-def _default(request):
-    if "device" in request.fixturenames:
-        clnn.set_default_device(request.getfixturevalue("device"))
-    yield
-    clnn.set_default_device(None)
+pytestmark = pytest.mark.usefixtures("default_device")
 
 
 X = np.random.default_rng(0).standard_normal((20, 2, 7, 7)).astype("float32")

@@ -28,13 +28,7 @@ from clnn.compat.mpneuralnetwork.layers import (
 from clnn.compat.mpneuralnetwork.layers.utils import col2im, im2col
 from clnn.testing import assert_close, check_grads
 
-
-@pytest.fixture(autouse=True)
-def _default(request):
-    if "device" in request.fixturenames:
-        clnn.set_default_device(request.getfixturevalue("device"))
-    yield
-    clnn.set_default_device(None)
+pytestmark = pytest.mark.usefixtures("default_device")
 
 
 # A layer, and the shape of a batch for it.

@@ -26,13 +26,7 @@ from clnn.compat.mpneuralnetwork.metrics import (
 from clnn.compat.mpneuralnetwork.optimizers import SGD, Adam, Optimizer, RMSprop
 from clnn.testing import assert_close
 
-
-@pytest.fixture(autouse=True)
-def _default(request):
-    if "device" in request.fixturenames:
-        clnn.set_default_device(request.getfixturevalue("device"))
-    yield
-    clnn.set_default_device(None)
+pytestmark = pytest.mark.usefixtures("default_device")
 
 
 # --- losses and metrics -------------------------------------------------------------------------
