@@ -98,12 +98,6 @@ def _cells(rt: Runtime, p: Problem, *arrays: Buffer) -> None:
               MOST=_MOST_COLUMNS)  # fmt: skip
 
 
-def _even(rt: Runtime, p: Problem, *arrays: Buffer) -> None:
-    """Adaptive windows that are all alike slide."""
-    cell = (p.size[0] // p.out[0], p.size[1] // p.out[1])
-    _walk("rows", rt, p._replace(adaptive=None, K=cell, S=cell), *arrays)
-
-
 def _on_cpu(problem: Problem, info: DeviceInfo) -> bool:
     return info.kind == "cpu"
 
@@ -125,12 +119,6 @@ def _shrinks(p: Problem, info: DeviceInfo) -> bool:
     return info.kind == "cpu" and smaller and p.size[1] <= _MOST_COLUMNS
 
 
-def _divides(p: Problem, info: DeviceInfo) -> bool:
-    """Whether cells of a CPU are all of one size, and of few columns."""
-    even = all(m and n >= m and n % m == 0 for n, m in zip(p.size, p.out, strict=True))
-    return info.kind == "cpu" and even and p.size[1] // p.out[1] <= 8
-
-
 def _owns(p: Problem, info: DeviceInfo) -> bool:
     """Whether there are planes enough for all units of a CPU, in what may be added to in memory."""
     return info.kind == "cpu" and p.planes >= 4 * info.compute_units and p.dtype.itemsize >= 4
@@ -139,7 +127,7 @@ def _owns(p: Problem, info: DeviceInfo) -> bool:
 _POINTS = Algorithm("points", always, partial(_walk, "points"))  # a work-item per element
 _WALKS = [Algorithm("rows", _on_cpu, partial(_walk, "rows")), _POINTS]
 _PLANES = Algorithm("planes", _owns, partial(_walk, "planes"))  # clear a plane, then add to it
-_CELLS = [Algorithm("even", _divides, _even), Algorithm("cells", _shrinks, _cells), _POINTS]
+_CELLS = [Algorithm("cells", _shrinks, _cells), _POINTS]
 _MAXIMA = [Algorithm("lines", _dense, _lines, default=_overlap), *_WALKS]  # rows first, each once
 ALGORITHMS = {
     **dict.fromkeys(("max_pool1d", "max_pool2d"), _MAXIMA),
