@@ -145,6 +145,7 @@ def _rusticl(into: Path) -> None:
 
 
 def _unpack(packages: Iterable[str], into: Path) -> None:
+    into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="clnn-matrix-") as folder:
         subprocess.run(["apt-get", "download", "-qq", *packages], cwd=folder, check=True)
         for package in Path(folder).glob("*.deb"):
