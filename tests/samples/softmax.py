@@ -16,7 +16,7 @@ SPECIAL = [
     [1.0, -INF, 2.0, -INF],
     [INF, -INF, INF, 0.0],
 ]
-LOW = [[-1000.0 - i for i in range(16)]]  # no lane after these that might be larger
+LOW = [[-1000.0 - i for i in range(48)]]  # no lane after these that might be larger
 MASKED = [[-INF] * 4500 + [1.0, 2.0] * 400]  # pieces without any finite number
 
 SAMPLES = [
