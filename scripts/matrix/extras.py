@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
@@ -61,8 +62,7 @@ def winograd(device: Any) -> None:
     if device.info.kind == "cpu" or device.info.local_mem <= 8192:
         return
     x, w, b = T(1, 65, 4, 5), T(66, 65, 3, 3), T(66)
-    call = sample("conv2d", x, w, b, padding=1)
-    object.__setattr__(call, "family", "conv")
+    call = dataclasses.replace(sample("conv2d", x, w, b, padding=1), family="conv")
     with mock.patch.object(matmul_tile, "tile", matmul.ALGORITHMS["matmul"][-1].launch):
         for name in ("winograd_4x4", "winograd_2x2"):
             assert harness.check_algorithm(call, device, name), f"{name} does not apply"
@@ -72,8 +72,7 @@ def slices(device: Any) -> None:
     """The weight gradient of an image that has more pixels than those of the samples."""
     if device.info.kind == "cpu":
         return
-    call = sample("conv2d", T(1, 1, 34, 34), T(3, 1, 3, 3))
-    object.__setattr__(call, "family", "conv")
+    call = dataclasses.replace(sample("conv2d", T(1, 1, 34, 34), T(3, 1, 3, 3)), family="conv")
     assert harness.check_algorithm(call, device, "tile"), "tile does not apply"
 
 

@@ -108,16 +108,15 @@ def test_top_k_of_equal_and_missing_scores(device):
 COUNTED = {"precision": metrics.Precision, "recall": metrics.Recall, "f1": metrics.F1Score}
 
 
+def by_sklearn(name):
+    return getattr(pytest.importorskip("sklearn.metrics"), f"{name}_score")
+
+
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
 @pytest.mark.parametrize("name", COUNTED)
 @pytest.mark.parametrize("guess", [GUESS, np.zeros(N, int), TRUE], ids=["some", "one", "right"])
 def test_counts_of_classes(device, name, average, guess):
-    sklearn = pytest.importorskip("sklearn.metrics")
-    score = {
-        "precision": sklearn.precision_score,
-        "recall": sklearn.recall_score,
-        "f1": sklearn.f1_score,
-    }[name]
+    score = by_sklearn(name)
     expected = score(TRUE, guess, average=average, zero_division=0)
     assert of(COUNTED[name](average), one_hot(guess), TRUE, device) == pytest.approx(expected)
     assert of(COUNTED[name](average), one_hot(guess), one_hot(TRUE), device) == pytest.approx(
@@ -129,12 +128,7 @@ def test_counts_of_classes(device, name, average, guess):
 @pytest.mark.parametrize("name", COUNTED)
 @pytest.mark.parametrize("cut", [0.5, 0.8, 1.0], ids=str)
 def test_counts_of_one_score(device, name, average, cut):
-    sklearn = pytest.importorskip("sklearn.metrics")
-    score = {
-        "precision": sklearn.precision_score,
-        "recall": sklearn.recall_score,
-        "f1": sklearn.f1_score,
-    }[name]
+    score = by_sklearn(name)
     expected = score(YES, cut < SINGLE, average=average, zero_division=0)
     assert of(COUNTED[name](average, threshold=cut), SINGLE, YES, device) == pytest.approx(expected)
     assert of(COUNTED[name](average, threshold=cut), SINGLE[:, None], YES, device) == pytest.approx(
@@ -146,12 +140,7 @@ def test_counts_of_one_score(device, name, average, cut):
 @pytest.mark.parametrize("name", COUNTED)
 @pytest.mark.parametrize("cut", [0.5, 1.0], ids=str)
 def test_counts_of_labels(device, name, average, cut):
-    sklearn = pytest.importorskip("sklearn.metrics")
-    score = {
-        "precision": sklearn.precision_score,
-        "recall": sklearn.recall_score,
-        "f1": sklearn.f1_score,
-    }[name]
+    score = by_sklearn(name)
     labels = LABELS.copy()
     labels[:, 0] = 0
     expected = score(labels, cut < CHANCES, average=average, zero_division=0)
