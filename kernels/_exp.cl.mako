@@ -2,20 +2,20 @@
  *
  * Computes  below: name(x) = exp(x) for x <= 0, exactly 0 below -87.6, which is less than any normal number; NaN stays
  * Layout    none
- * Defines   none of its own: name, ctype and V are arguments; T is the vector
+ * Defines   none of its own: name, ctype, V and T (what the vector is called) are arguments
  * Notes     x = n ln 2 + r, and 2^n goes into the exponent's bits. 1.5 * 2^23 in the sum leaves n, rounded, in its last bits:
  *           a compiler's own exp and rint are up to twice as slow. Within 1 ulp; scalars and doubles take the built-in one
  * Source    Lawson, 1961 (the minimax fit of (exp(r) - 1 - r) / r^2, relative error of the result 3e-9)
  */
-<%def name="below(name, ctype, V)">
+<%def name="below(name, ctype, V, T='T')">
 % if ctype == "float" and V > 1:
-static T ${name}(const T x)
+static ${T} ${name}(const ${T} x)
 {
-    const T z = fma(x, (T)1.44269504f, (T)12582912.0f), n = z - 12582912.0f;
-    const T r = fma(n, (T)1.90465421e-9f, fma(n, (T)-0.693147182f, x));
-    const T p = 0.49999994f + r * (0.16666521f + r * (0.04166839f + r * (0.0083687166f + r * 0.0013814599f)));
-    const T scale = as_float${V}((as_int${V}(z) << 23) + 0x3f800000);
-    return x < -87.6f ? (T)0.0f : (1 + fma(r * r, p, r)) * scale;
+    const ${T} z = fma(x, (${T})1.44269504f, (${T})12582912.0f), n = z - 12582912.0f;
+    const ${T} r = fma(n, (${T})1.90465421e-9f, fma(n, (${T})-0.693147182f, x));
+    const ${T} p = 0.49999994f + r * (0.16666521f + r * (0.04166839f + r * (0.0083687166f + r * 0.0013814599f)));
+    const ${T} scale = as_float${V}((as_int${V}(z) << 23) + 0x3f800000);
+    return x < -87.6f ? (${T})0.0f : (1 + fma(r * r, p, r)) * scale;
 }
 % else:
 #define ${name} exp

@@ -32,12 +32,12 @@
     arrays = ["g", "y"] if grad else ["x"]
     out = "dx" if grad else "y"
     # t: what is summed; last: the result; s: the sum after it went through `settle`
-    exp = "exp_below" if engine == "columns" else "exp"
+    exp = "exp_below" if engine in ("columns", "vector") else "exp"
     TERM = {"softmax": f"{exp}(x - top)", "log_softmax": f"{exp}(x - top)", "softmax_grad": "g * y", "log_softmax_grad": "g"}[op]
     LAST = {"softmax": f"{exp}(x - top) * s", "log_softmax": "x - top - s", "softmax_grad": "y * (g - s)",
             "log_softmax_grad": "g - exp(y) * s"}[op]
     SETTLE = {"softmax": "1 / s", "log_softmax": "log(s)"}.get(op, "s")
-    larger = "((a > b) | (a != a)) ? a : b"
+    larger = "a > b ? a : b"
     given = lambda v, i: ", ".join(f"ELEMENT{v}({a}, {i})" for a in arrays)
     pointers = ", ".join(f"__global const real *restrict p_{a}" for a in arrays) + f", __global real *restrict p_{out}"
     PIECE = 4096
@@ -60,12 +60,17 @@ ${functions("", "T")}
 % else:
 typedef ${T} T;
 ${past.ahead()}
+%   if engine != "vector":
 ${functions("", "T")}
+%   else:
+static T settle(const T s) { return ${SETTLE}; }
+%   endif
 % endif
 #define ELEMENT(a, i) ((T)LOAD(p_##a, i))
 #define RESULT(i, v) STORE(p_${out}, i, v)
 % if engine == "vector":
 ${reduce.vectors(dtype, T)}
+${exponent.below("exp_below", T, 16, "TV")}
 ${functions("_v", "TV")}
 #define ELEMENT_v(a, i) VLOAD(p_##a + (i))
 #define RESULT_v(i, v) VSTORE(v, p_${out} + (i))
@@ -96,19 +101,50 @@ static void store_tail(const TV tail, __global real *p, const int m)
         STORE(p, k, v[k]);
 }
 <%
-    whole = lambda i: ", ".join(f"ELEMENT_v({a}, {i})" for a in arrays)
-    tails = ", ".join(f"{a}_tail" for a in arrays)
-    kept = {"own": "vload16(0, stash + (i - at))", "result": f"VLOAD(p_{out} + i)"}.get(stash)
-    keep = lambda i, e: {"own": f"vstore16({e}, 0, stash + ({i} - at));", "result": f"RESULT_v({i}, {e});"}.get(stash, "")
+    elements = lambda i: ", ".join(f"ELEMENT_v({a}, {i})" for a in arrays)
+    kept = {"own": "stash[before + ({i} - at) / 16]", "result": f"VLOAD(p_{out} + {{i}} - n)"}.get(stash)
+    keep = {"own": "stash[now + ({i} - at) / 16] = {e};", "result": "RESULT_v({i}, {e});"}.get(stash, "")
+    done = f"{kept} * s_before" if stash else f"last_v({elements('{i} - n')}, (TV)(top_before), (TV)(s_before))"
+    store = f"FINAL_v({{i}} - n, {done});"
 %>\
+## The sum of row `at`, 4096 elements at a time; `more` is done to each vector beside it.
+<%def name="visit(more)">\
+            for (index_t i = at; i < end;) {
+                const index_t stop = min(i + ${PIECE}, end);
+                for (; i + 32 <= stop; i += 32) {
+                    const TV e0 = term_v(${elements("i")}, (TV)(top)), e1 = term_v(${elements("i + 16")}, (TV)(top));
+                    ${keep.format(i="i", e="e0")}
+                    ${keep.format(i="i + 16", e="e1")}
+                    s0 += e0;
+                    s1 += e1;
+% for a in arrays:
+                    AHEAD(p_${a} + (i + n));
+                    AHEAD(p_${a} + (i + n + 16));
+% endfor
+                    ${more.format(i="i")}
+                    ${more.format(i="i + 16")}
+                }
+                if (i < stop) {
+                    const TV e = term_v(${elements("i")}, (TV)(top));
+                    ${keep.format(i="i", e="e")}
+                    s0 += e;
+                    ${more.format(i="i")}
+                    i += 16;
+                }
+                s += sum_of(s0 + s1);
+                s0 = s1 = 0;
+            }
+</%def>\
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void vector(${pointers}, const index_t rows, const index_t n, const index_t chunk)
 {
     const index_t from = (index_t)get_global_id(0) * chunk, to = min(from + chunk, rows);
     const int left = (int)(n % 16);
 % if stash == "own":
-    T stash[${STASH}];
+    TV stash[${2 * STASH // 16}];
+    int now = 0, before = ${STASH // 16};
 % endif
+    T top_before = 0, s_before = 0;
     for (index_t row = from; row < to; ++row) {
         const index_t at = row * n, end = at + n - left;
 % for a in arrays:
@@ -132,40 +168,31 @@ void vector(${pointers}, const index_t rows, const index_t n, const index_t chun
             t0 = larger_v(t0, ELEMENT_v(x, j));
         top = largest_of(larger_v(larger_v(t0, t1), larger_v(t2, t3)));
 % endif
+<%  tails = ", ".join(f"{a}_tail" for a in arrays) %>\
         TV e_tail = 0;
         if (left)
             e_tail = term_v(${tails}, (TV)(top));
         TV s0 = e_tail, s1 = 0;
-        for (index_t i = at; i < end;) {
-            const index_t stop = min(i + ${PIECE}, end);
-            for (; i + 32 <= stop; i += 32) {
-                const TV e0 = term_v(${whole("i")}, (TV)(top)), e1 = term_v(${whole("i + 16")}, (TV)(top));
-                ${keep("i", "e0")}
-                ${keep("i + 16", "e1")}
-                s0 += e0;
-                s1 += e1;
-% for a in arrays:
-                AHEAD(p_${a} + (i + n));
-                AHEAD(p_${a} + (i + n + 16));
-% endfor
-            }
-            if (i < stop) {
-                const TV e = term_v(${whole("i")}, (TV)(top));
-                ${keep("i", "e")}
-                s0 += e;
-                i += 16;
-            }
-            s += sum_of(s0 + s1);
-            s0 = s1 = 0;
+        if (row == from) {
+${visit("")}\
+        } else {
+${visit(store)}\
         }
         if (n < 16)
             s = sum_of(s0);
         s = settle(s);
-        for (index_t i = at; i < end; i += 16)
-            FINAL_v(i, ${f"{kept} * s" if stash else f"last_v({whole('i')}, (TV)(top), (TV)(s))"});
         if (left)
             store_tail(${"e_tail * s" if stash else f"last_v({tails}, (TV)(top), (TV)(s))"}, p_${out} + end, left);
+        top_before = top;
+        s_before = s;
+% if stash == "own":
+        before = now;
+        now = ${STASH // 16} - now;
+% endif
     }
+    const index_t at = to * n, end = at + n - left;
+    for (index_t i = at; i < end; i += 16)
+        ${store.format(i="i")}
 }
 % elif engine == "group":
 % if not grad and not held:

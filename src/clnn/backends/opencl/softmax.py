@@ -114,7 +114,7 @@ def _chunk(rt: Runtime, units: int, elements: int) -> int:
     """Units of `elements` each for one work-item: on a CPU enough to outweigh its start."""
     if rt.info.kind != "cpu":
         return 1
-    return max(1, min(-(-units // (4 * rt.info.compute_units)), 16384 // elements))
+    return max(1, min(-(-units // (4 * rt.info.compute_units)), 65536 // elements))
 
 
 def _is_cpu(problem: Problem, info: DeviceInfo) -> bool:
