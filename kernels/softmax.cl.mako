@@ -11,14 +11,15 @@
  *                           registers; else rows are read twice, maximum and sum found in one visit
  *                   columns a work-item per block of columns, or per 16 rows if `short` (CPUs)
  *                   lanes   a work-item per column
- *           stash   where exponentials wait for their sum (vector), or operands for another visit (columns): "own" memory, of
- *                   STASH elements; "result", which would round half types; "" nowhere, they are computed or read twice
+ *           stash   where exponentials wait for their sum (vector): "own" memory, of STASH elements, twice; "result", which
+ *                   would round half types; "" nowhere, they are computed twice
  *           streamed  (vector, columns) whether the result is stored past the caches
  * Tunables  WG; span (a power of two); W (columns there is room for); chunk (an argument: rows, columns or blocks of a work-item)
  * Launch    vector, lanes, columns: grid ceil(rows, columns or blocks / chunk).   group: WG / span rows per group; work-items
  *           past the last row compute it again and store nothing, for all must reach the barriers
  * Notes     byte floor: operands read once, result written once. vector visits a row up to three times, in cache while
- *           it fits; group reads once if held. NaN and infinite maxima give NaN, as in torch
+ *           it fits, and stores a row while it sums the next, which is read ahead; group reads once if held. A maximum may
+ *           pass over NaN, as sums do not: NaN and infinite maxima give NaN, as in torch
  * Source    Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>
@@ -161,11 +162,11 @@ void vector(${pointers}, const index_t rows, const index_t n, const index_t chun
         index_t j = at;
         for (; j + 64 <= end; j += 64) {
 %   for k in range(4):
-            t${k} = larger_v(t${k}, ELEMENT_v(x, j + ${16 * k}));
+            t${k} = larger_v(ELEMENT_v(x, j + ${16 * k}), t${k});
 %   endfor
         }
         for (; j < end; j += 16)
-            t0 = larger_v(t0, ELEMENT_v(x, j));
+            t0 = larger_v(ELEMENT_v(x, j), t0);
         top = largest_of(larger_v(larger_v(t0, t1), larger_v(t2, t3)));
 % endif
 <%  tails = ", ".join(f"{a}_tail" for a in arrays) %>\
@@ -223,7 +224,7 @@ ${reduce.scratch("scratch", "T" if grad or held else "state", WG)}
 %   endfor
 %   if not grad:
 %     for k in range(held):
-    top = larger(top, x${k});
+    top = larger(x${k}, top);
 %     endfor
 ${reduce.group("top", "scratch", "larger(a, b)", WG, "T", span)}
 %   endif
@@ -247,7 +248,7 @@ ${reduce.group("s", "scratch", "a + b", WG, "T", span)}
         const index_t stop = min(k + ${8 * span}, n);
         state next = {-INFINITY, 0};
         for (index_t j = k; j < stop; j += ${span})
-            next.top = larger(next.top, ELEMENT(x, at + j));
+            next.top = larger(ELEMENT(x, at + j), next.top);
         for (index_t j = k; j < stop && next.top != -INFINITY; j += ${span})
             next.s += term(ELEMENT(x, at + j), next.top);
         own = merge(own, next);
@@ -263,7 +264,7 @@ ${reduce.group("own", "scratch", "merge(a, b)", WG, "state", span)}
 % endif
 }
 % elif engine == "columns":
-${columns.short(op, T, arrays, out, pointers) if short else columns.kernel(op, dtype, T, arrays, out, pointers, stash, W, STASH)}
+${columns.short(op, T, arrays, out, pointers) if short else columns.kernel(op, dtype, T, arrays, out, pointers, W)}
 % else:
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void lanes(${pointers}, const index_t outer, const index_t n, const index_t inner, const index_t chunk)
@@ -274,7 +275,7 @@ void lanes(${pointers}, const index_t outer, const index_t n, const index_t inne
         T top = -INFINITY, s = 0;
 % if not grad:
         for (index_t i = at; i < end; i += inner)
-            top = larger(top, ELEMENT(x, i));
+            top = larger(ELEMENT(x, i), top);
 % endif
         for (index_t i = at; i < end; i += inner)
             s += term(${given("", "i")}, top);

@@ -16,9 +16,8 @@ from .reduce import shared
 from .runtime import WIDE, Buffer, Runtime
 from .streaming import streams
 
-_STASH = 8192  # elements of a row that a work-item of a CPU has room for, half of its second-level cache at most
-_BLOCK = 32768  # the same of a block of columns
-_WIDTH = 1024  # columns of a block there is room for; a quarter where it is worth keeping
+_STASH = 8192  # elements of a row that a work-item of a CPU has room for; two stay in its second-level cache
+_WIDTH = 512  # columns of a block: rows are read in runs, and few enough of them stay in cache
 _SHORT = 16  # elements of a row of which the last vector would be most
 _HELD = 16  # elements of a row that a work-item keeps in registers
 Deal = tuple[Shape, Shape, Shape, dict[str, Any]]  # grid, group, sizes for the kernel, defines
@@ -63,30 +62,29 @@ def _vector(rt: Runtime, op: str, problem: Problem, kind: DType) -> Deal:
     outer, n, inner = problem
     if inner == 1 and n > _SHORT:
         chunk = _chunk(rt, outer, n)
+        streamed = streams(rt.info, Spec(problem, kind))
         if op == "softmax" and n <= _STASH:
             stash = "own"
-        streamed = stash != "result" and streams(rt.info, Spec(problem, kind))
+        elif streamed:
+            stash = ""  # what is stored past the caches is better computed again than read back
         defines = _defines(op, problem, kind, engine="vector", WG=1, stash=stash, streamed=streamed)
         return (-(-outer // chunk),), (1,), (outer, n, chunk), defines
     return _columns(rt, op, problem, kind)
 
 
 def _columns(rt: Runtime, op: str, problem: Problem, kind: DType) -> Deal:
-    """Blocks of neighbouring columns, kept while they are read where that leaves rows long enough to stream."""
+    """Blocks of neighbouring columns, or short rows sixteen at a time."""
     outer, n, inner = problem
     if inner == 1:
         chunk = _chunk(rt, -(-outer // 16), 16 * n)
         defines = _defines(op, problem, kind, engine="columns", WG=1, short=True)
         return (-(-outer // (16 * chunk)),), (1,), (outer, n, 1, 1, chunk), defines
     vectors = -(-inner // 16)
-    room = _BLOCK // (2 if op.endswith("_grad") else 1)
-    most = min(_WIDTH // 64, room // (16 * n) - 1)
-    kept = most >= min(8, vectors)
     fair = -(-outer * vectors // (4 * rt.info.compute_units))
-    per = max(1, min(most if kept else _WIDTH // 16, max(fair, 4), vectors))
+    per = max(1, min(_WIDTH // 16, max(fair, 4), vectors))
     blocks = outer * -(-vectors // per)
     chunk = _chunk(rt, blocks, 16 * n * per)
-    defines = _defines(op, problem, kind, engine="columns", WG=1, W=_WIDTH, STASH=room, stash="own" if kept else "",
+    defines = _defines(op, problem, kind, engine="columns", WG=1, W=_WIDTH,
                        streamed=streams(rt.info, Spec(problem, kind)))  # fmt: skip
     return (-(-blocks // chunk),), (1,), (outer, n, inner, per, chunk), defines
 
