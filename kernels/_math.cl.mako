@@ -90,14 +90,22 @@ static T log_plus_one(const T x)
     const T y = fma(convert_float${lanes}(k), (T)8.26295829e-8f, fma(m * m, p, m));
     return x > -1 ? (x < INFINITY ? (fabs(x) > 1e-30f ? y : x) : x) : x == -1 ? (T)-INFINITY : (T)NAN;
 }
+/* log(1 + x) for x from 0 to 1, where nothing need be scaled; a fit within 6e-9 of the result. */
+static T log_plus_part(const T x)
+{
+    const T p = ${horner("x", -0.4999993145465851, 0.33330512046813965, -0.2495858520269394, 0.1969539076089859, -0.15355366468429565,
+                         0.10680504888296127, -0.0576639361679554, 0.02020431123673916, -0.00331841129809618)};
+    return fma(x * x, p, x);
+}
 % else:
 #define exp_below exp
 #define exp_minus_one expm1
 #define log_plus_one log1p
+#define log_plus_part log1p
 % endif
 /* Sigmoid: exp may overflow to infinity, whose reciprocal is the right 0. */
 static T sigmoid(T x) { return 1 / (1 + exp(-x)); }
-static T softplus(T x) { return (x > 0 ? x : (T)0) + log_plus_one(exp_below(-fabs(x))); }
+static T softplus(T x) { return (x > 0 ? x : (T)0) + log_plus_part(exp_below(-fabs(x))); }
 % if compute == "f32":
 /* The lesser tail is exp(-t Q(t)) / 2 with Q a minimax fit by Lawson's method, in error of the result below 8e-9; it is 0
  * from 5.7 on. */

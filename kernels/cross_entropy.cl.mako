@@ -103,6 +103,9 @@ ${reduce.group("weights", "scratch", "a + b", WG)}
 <%  at = "x + (n * C + c + {}) * D + (begin + k) * " + str(V) %>\
 %   for r in range(many):
                 const T v${r} = some_${dtype}(${at.format(r)}, D - (begin + k) * ${V}, 0);
+%     if many > 1 and V > 1:
+                AHEAD(${at.format(r)} + ahead);
+%     endif
 %   endfor
                 const T old = tops_[k];
                 T new = old;
@@ -119,8 +122,10 @@ ${vector.types(ctype, V)}\
 ${vector.load(dtype, ctype, V)}\
 ${exponent.below("exp_below", ctype, V)}\
 % endif
-% if stage == "rows":
+% if stage in ("rows", "columns", "grad_columns"):
 ${past.ahead()}\
+% endif
+% if stage == "rows":
 ${vector.fold("sum", ctype, "a + b", V)}\
 ${vector.fold("largest", ctype, "a > b ? a : b", V)}\
 ${head}(${", ".join(args)})
@@ -193,10 +198,14 @@ ${reduce.scratch("scratch", "acc", WG)}
             exps_[k] = (T)0;
         }
         index_t c = 0;
-        for (; c + 4 <= C; c += 4)
+        for (; c + 4 <= C; c += 4) {
+% if V > 1:
+            const index_t ahead = min((index_t)8, C - 4 - c) * D; /* rows lie in pages of their own */
+% endif
             for (index_t k = 0; k < count; ++k) {
 ${visit(4)}\
             }
+        }
         for (; c < C; ++c)
             for (index_t k = 0; k < count; ++k) {
 ${visit(1)}\
@@ -314,6 +323,9 @@ ${slopes()}\
         for (index_t c = from; c < to; ++c)
             for (index_t k = 0; k < width; k += ${V}) {
                 const index_t at = (n * C + c) * D + d + k, m = width - k;
+% if V > 1 and logits:
+                AHEAD(x + at + min((index_t)8, to - 1 - c) * D);
+% endif
                 const T soft = ${lane("softs")}, hot = ${lane("hots")};
                 const I match = ${lane("classes")} == (I)c;
 % if logits:
