@@ -18,8 +18,8 @@
  * Launch    vector, lanes, columns: grid ceil(rows, columns or blocks / chunk).   group: WG / span rows per group; work-items
  *           past the last row compute it again and store nothing, for all must reach the barriers
  * Notes     byte floor: operands read once, result written once. vector visits a row up to three times, in cache while
- *           it fits, and stores a row while it sums the next, which is read ahead; group reads once if held. A maximum may
- *           pass over NaN, as sums do not: NaN and infinite maxima give NaN, as in torch
+ *           it fits, and stores a row while it sums the next, which is read ahead; group reads once if held. NaN and
+ *           infinite maxima give NaN, as in torch
  * Source    Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>
@@ -38,7 +38,8 @@
     LAST = {"softmax": f"{exp}(x - top) * s", "log_softmax": "x - top - s", "softmax_grad": "y * (g - s)",
             "log_softmax_grad": "g - exp(y) * s"}[op]
     SETTLE = {"softmax": "1 / s", "log_softmax": "log(s)"}.get(op, "s")
-    larger = "a > b ? a : b"
+    # the sums that follow find NaN themselves, but for those of groups, which merge
+    larger = "a > b ? a : b" if engine in ("vector", "columns") else "((a > b) | (a != a)) ? a : b"
     given = lambda v, i: ", ".join(f"ELEMENT{v}({a}, {i})" for a in arrays)
     pointers = ", ".join(f"__global const real *restrict p_{a}" for a in arrays) + f", __global real *restrict p_{out}"
     PIECE = 4096

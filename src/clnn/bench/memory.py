@@ -25,6 +25,7 @@ def cases(quick: bool = False) -> list[Case]:
         _case("elementwise", "relu", (flat,), lambda lib, a: lib.f.relu(a), 2 * n,
               lambda a: np.maximum(a, 0)),
         _case("elementwise", "gelu", (flat,), lambda lib, a: lib.f.gelu(a), 2 * n),
+        _case("elementwise", "softplus", (flat,), lambda lib, a: lib.f.softplus(a), 2 * n),
         _case("elementwise", "bias over channels", (big, (big[1], 1, 1)),
               lambda lib, a, b: lib.m.add(a, b), 8.0 * prod(big), np.add),
         _case("reductions", "sum of all", (rows,), lambda lib, a: lib.m.sum(a), 4.0 * prod(rows)),
@@ -33,11 +34,18 @@ def cases(quick: bool = False) -> list[Case]:
               4.0 * prod(rows)),
         _case("reductions", "softmax", (rows,), lambda lib, a: lib.f.softmax(a, dim=-1),
               8.0 * prod(rows)),
+        _case("reductions", "log_softmax", (rows,), lambda lib, a: lib.f.log_softmax(a, dim=-1),
+              8.0 * prod(rows)),
+        _case("reductions", "logsumexp", (rows,), lambda lib, a: lib.m.logsumexp(a, 1), 4.0 * prod(rows)),
+        _case("reductions", "softmax over columns", (rows,), lambda lib, a: lib.f.softmax(a, dim=0),
+              8.0 * prod(rows)),
         _case("reductions", "softmax over channels", (big,), lambda lib, a: lib.f.softmax(a, dim=1),
               8.0 * prod(big)),
         _case("reductions", "softmax over channels +grad", (big, big),
               lambda lib, a: lib.f.softmax(a, dim=1), 20.0 * prod(big), grad=True),
         Case("memory", "reductions", "cross_entropy", (rows, rows), _cross_entropy, nbytes=4.0 * prod(rows)),
+        Case("memory", "reductions", "cross_entropy +grad", (rows, rows), _cross_entropy_grad,
+             nbytes=12.0 * prod(rows)),
         _case("norms", "layer_norm", (rows, rows[1:], rows[1:]),
               lambda lib, a, w, b: lib.f.layer_norm(a, rows[1:], w, b), 8.0 * prod(rows)),
         _case("norms", "layer_norm +grad", (rows, rows[1:], rows[1:], rows),
@@ -67,6 +75,19 @@ def _case(group: str, name: str, shapes: tuple[Shape, ...], call: Callable[..., 
 def _cross_entropy(lib: Lib, x: Any, chosen: Any) -> Thunk:
     target = lib.m.argmax(chosen, 1)
     return lambda: (lib.f.cross_entropy(x, target),)
+
+
+def _cross_entropy_grad(lib: Lib, x: Any, chosen: Any) -> Thunk:
+    target = lib.m.argmax(chosen, 1)
+    x.requires_grad_()
+
+    def run() -> Sequence[Any]:
+        x.grad = None
+        loss = lib.f.cross_entropy(x, target)
+        loss.backward()
+        return [loss, x.grad]
+
+    return run
 
 
 def _norm_eval(lib: Lib, x: Any, mean: Any, var: Any, w: Any, b: Any) -> Thunk:
