@@ -195,19 +195,19 @@ def apply(op: Op, *inputs: Any, **settings: Any) -> Any:
             large = large or (type(number) is int and not 0 <= number < 256)
     if first is None:
         raise DTypeError(f"{op.name}: expected at least one Tensor, got only Python numbers")
-    specs, many = op.specs(tuple(specs_in), settings)
+    call = op.call(tuple(specs_in), settings)
     if large:  # or it would wrap around on one device and raise on another
         kind = result_type((s.dtype, s.rank) for s in specs_in)
         for a in arrays:
             if type(a) is int:
                 as_kind(op.name, a, kind)
-    device = first.device
-    outs = device.backend.run(op.name, arrays, specs, settings)
+    device, specs = first.device, call.outs
+    outs = device.backend.perform(call, arrays, settings)
     node = None
     if record and _mode.recording and specs[0].dtype.category == 2:
-        node = Node(op.name, op.vjp, inputs, arrays, outs, (specs_in, specs), settings)
+        node = Node(op.name, op.vjp, inputs, arrays, outs, (call.inputs, specs), settings)
     head = first._wrap(outs[0], specs[0], device, node)
-    if not many:
+    if not call.many:
         return head
     return (head, *(first._wrap(a, s, device) for a, s in zip(outs[1:], specs[1:], strict=True)))
 
@@ -225,9 +225,9 @@ def python_number(op: str, x: Any) -> Number:
 
 def create(op: Op, cls: type[T], device: Device, **settings: Any) -> T:
     """Run an op without operands (full, arange, uniform, ...) on `device`; nothing is recorded."""
-    spec: Spec = op.infer(**settings)
-    (array,) = device.backend.run(op.name, (), (spec,), settings)
-    made: T = cls._wrap(array, spec, device)
+    call = op.call((), settings)
+    (array,) = device.backend.perform(call, (), settings)
+    made: T = cls._wrap(array, call.outs[0], device)
     return made
 
 

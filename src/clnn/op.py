@@ -12,6 +12,23 @@ Specs = tuple[Spec, ...]
 _REMEMBERED = 1024  # calls per op whose specs are kept
 
 
+class Call:
+    """An op with operands of these specs and certain settings, and what comes out.
+
+    The same call is the same object for as long as it is remembered, so backends keep by it what they know of it.
+    """
+
+    __slots__ = ("inputs", "many", "op", "outs")
+
+    def __init__(self, op: str, inputs: Specs, inferred: Any) -> None:
+        """`inferred` is what the op's `infer` returned."""
+        self.op, self.inputs = op, inputs
+        self.many = not isinstance(
+            inferred, Spec
+        )  # whether several arrays come out, or one as such
+        self.outs: Specs = inferred if self.many else (inferred,)
+
+
 class Op:
     """A primitive: `infer` validates and returns output Spec(s); `vjp` pulls a cotangent back.
 
@@ -29,27 +46,28 @@ class Op:
         if name in OPS:
             raise ValueError(f"op {name!r} is declared twice")
         self.name, self.infer, self.vjp = name, infer, vjp
-        self.inferred: dict[Hashable, tuple[Specs, bool]] = {}
+        self.inferred: dict[Hashable, Call] = {}
         OPS[name] = self
 
-    def specs(self, inputs: Specs, settings: dict[str, Any]) -> tuple[Specs, bool]:
-        """What `infer` returns, as a tuple, and whether it was one; remembered, as the same calls repeat."""
+    def call(self, inputs: Specs, settings: dict[str, Any]) -> Call:
+        """The call with these operands, which `infer` has been asked about; remembered, as the same calls repeat."""
         # types too, for 1 == True == 1.0 and infer may refuse some of them
-        key = (*inputs, *settings.items(), *map(type, settings.values()))
+        key = (*inputs, *settings.items(), *map(type, settings.values())) if settings else inputs
         try:
             found = self.inferred.get(key)
         except TypeError:  # infer says what is wrong with a setting that has no hash
-            return _as_tuple(self.infer(*inputs, **settings))
+            return Call(self.name, inputs, self.infer(*inputs, **settings))
         if found is None:
-            found = _as_tuple(self.infer(*inputs, **settings))
+            found = Call(self.name, inputs, self.infer(*inputs, **settings))
             if len(self.inferred) >= _REMEMBERED:
                 self.inferred.clear()
             self.inferred[key] = found
         return found
 
+    def specs(self, inputs: Specs, settings: dict[str, Any]) -> tuple[Specs, bool]:
+        """What `infer` returns, as a tuple, and whether it was one."""
+        call = self.call(inputs, settings)
+        return call.outs, call.many
+
     def __repr__(self) -> str:
         return f"Op({self.name!r})"
-
-
-def _as_tuple(specs: Spec | Specs) -> tuple[Specs, bool]:
-    return ((specs,), False) if isinstance(specs, Spec) else (specs, True)

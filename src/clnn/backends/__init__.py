@@ -8,6 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from ..op import Call
 from ..shapes import Spec
 
 Impls = dict[str, Callable[..., Any]]
@@ -36,6 +37,11 @@ class Backend(Protocol):
         self, op: str, inputs: Sequence[Any], outs: Sequence[Spec], settings: dict[str, Any]
     ) -> tuple[Any, ...]:
         """Run `op`; returns one array per spec in `outs`."""
+
+    def perform(
+        self, call: Call, inputs: Sequence[Any], settings: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        """Run a call that may come again; returns one array per spec that comes out."""
 
     def synchronize(self) -> None:
         """Wait until all queued work is done."""

@@ -7,9 +7,12 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UnsupportedOpError
+from ...op import Call
 from ...shapes import Spec
 from .. import Backend, Launch, collect
+from .algorithms import current
 from .discovery import DeviceInfo
+from .remembered import PLANS
 
 if TYPE_CHECKING:
     from .runtime import Buffer
@@ -56,6 +59,30 @@ class OpenCL:
             trust.run(impl, op, inputs, arrays, settings)
         else:
             impl(rt, *inputs, *arrays, **settings)
+        return arrays
+
+    def perform(
+        self, call: Call, inputs: Sequence[Any], settings: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        """Enqueue a call; one that was answered before is answered by its plan alone.
+
+        What is answered inside of a context, where algorithms may be forced, is for no other to repeat.
+        """
+        rt = self.rt
+        calls = rt.plans.calls  # before anything runs: it may be replaced by another meanwhile
+        plan = calls.get(call)
+        if plan is None or current() is not None:
+            arrays = self.run(call.op, inputs, call.outs, settings)
+            make = getattr(self.impls[call.op], "plan", None)
+            if make is not None and current() is None:
+                made = make(rt, (*inputs, *arrays), settings)
+                if made is not None:
+                    if len(calls) >= PLANS:
+                        calls.clear()
+                    calls[call] = made
+            return arrays
+        arrays = tuple([rt.empty(spec) for spec in call.outs])
+        plan.answer(rt, (*inputs, *arrays), settings)
         return arrays
 
     def synchronize(self) -> None:

@@ -117,6 +117,7 @@ class Context:
 
 
 _context: ContextVar[Context | None] = ContextVar("algorithms", default=None)
+current = _context.get  # what this thread has been told to run; None outside of every block
 
 
 class Choice(Exception):  # noqa: N818 (it ends a launch, and is no error)
@@ -182,11 +183,6 @@ def _usable(op: str, a: Algorithm, problem: Any, info: DeviceInfo) -> bool:
     if not a.applies(problem, info) or f"{op}.{a.name}" in _off:
         return False
     return info not in _judges or not _judges[info].distrusts(op, a.name)
-
-
-def current() -> Context | None:
-    """What this thread has been told to run; None outside of every block."""
-    return _context.get()
 
 
 def _cannot_force(

@@ -8,25 +8,21 @@ from .. import implements
 from .elementwise import elementwise
 from .runtime import Buffer, Runtime
 
-_full = elementwise("value")
 _arange = elementwise("first + i * stride")
 _linspace = elementwise("i <= (n - 1) / 2 ? first + stride * i : last - stride * (n - 1 - i)")
 # A setting has the compute type, and float32 is exact up to 2^24 only: the width comes in two halves.
 _eye = elementwise(
     "i % ((index_t)high * 65536 + (index_t)low) == i / ((index_t)high * 65536 + (index_t)low)"
 )
-_copy = elementwise("a0")
+IMPLEMENTATIONS = {
+    "full": elementwise("value", unread=("shape", "dtype")),
+    "clone": elementwise("a0"),
+}
 
 
 @implements("empty")
 def empty(rt: Runtime, y: Buffer, *, shape: Shape, dtype: DType) -> None:
     """The memory is there already."""
-
-
-@implements("full")
-def full(rt: Runtime, y: Buffer, *, shape: Shape, dtype: DType, value: Number) -> None:
-    """One number everywhere."""
-    _full(rt, y, value=value)
 
 
 @implements("arange")
@@ -47,9 +43,3 @@ def linspace(rt: Runtime, y: Buffer, *, start: float, end: float, steps: int, dt
 def eye(rt: Runtime, y: Buffer, *, rows: int, columns: int, dtype: DType) -> None:
     """Ones on the main diagonal."""
     _eye(rt, y, high=columns >> 16, low=columns & 0xFFFF)
-
-
-@implements("clone")
-def clone(rt: Runtime, x: Buffer, y: Buffer) -> None:
-    """A copy."""
-    _copy(rt, x, y)

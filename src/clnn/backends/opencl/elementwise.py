@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ...dtypes import DType, accumulator, int32, result_type
 from ...shapes import Shape, Spec, number_spec
-from .. import implements
-from .runtime import GIVEN, PLANS, WIDE, Buffer, Runtime
+from .plan import Plan
+from .remembered import PLANS
+from .runtime import GIVEN, WIDE, Buffer, Runtime
 from .streaming import streams
 
 
@@ -64,17 +65,22 @@ def grouping(rt: Runtime, n: int) -> tuple[int, int]:
 
 
 def elementwise(
-    expr: str, integer: str | None = None, *, by_input: bool = False
+    expr: str, integer: str | None = None, *, by_input: bool = False, unread: Sequence[str] = ()
 ) -> Callable[..., None]:
     """A launcher that maps `expr` over its operands.
 
     `integer` replaces `expr` when computing in integers. The compute type follows the output's dtype,
-    or the operands' if `by_input` or the output is bool. Settings become arguments, never source.
+    or the operands' if `by_input` or the output is bool. Settings become arguments, never source, but
+    for the `unread`, which say no more than what the result is.
     """
 
+    def key_of(arrays: Sequence[Any]) -> Hashable:
+        return (launch, *[a.spec if type(a) is Buffer else type(a) for a in arrays])
+
     def launch(rt: Runtime, *arrays: Any, **settings: Any) -> None:
-        y = arrays[-1]
-        key = (launch, *[a.spec if type(a) is Buffer else type(a) for a in arrays])
+        y, key = arrays[-1], key_of(arrays)
+        for name in unread:
+            del settings[name]
         plans = rt.plans
         plan = plans.get(key)
         if plan is None:
@@ -95,6 +101,12 @@ def elementwise(
         flat = [*arrays, *settings.values()]
         rt.repeat(plan, [flat[k].mem for k in plan.at], flat)
 
+    def plan(rt: Runtime, arrays: Sequence[Any], settings: dict[str, Any]) -> Plan | None:
+        found = rt.plans.get(key_of(arrays))
+        given = tuple([name for name in settings if name not in unread])
+        return None if found is None else Plan((), found, found.at, given)
+
+    launch.plan = plan  # type: ignore[attr-defined]
     return launch
 
 
@@ -225,13 +237,6 @@ INTEGERS = {
     "isfinite": "a0 == a0",
 }
 IMPLEMENTATIONS = {
-    name: elementwise(expr, INTEGERS.get(name)) for name, expr in EXPRESSIONS.items()
+    **{name: elementwise(expr, INTEGERS.get(name)) for name, expr in EXPRESSIONS.items()},
+    "cast": elementwise("a0", by_input=True, unread=("dtype",)),  # C's conversions
 }
-
-_convert = elementwise("a0", by_input=True)
-
-
-@implements("cast")
-def cast(rt: Runtime, x: Buffer, y: Buffer, *, dtype: DType) -> None:
-    """C's conversions; y already has the dtype."""
-    _convert(rt, x, y)

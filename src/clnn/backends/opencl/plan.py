@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, cast
 
 from ...shapes import Shape, Spec
 from .algorithms import current
-from .runtime import PLANS, Buffer, Repeated, Runtime
+from .remembered import PLANS
+from .runtime import Buffer, Repeated, Runtime
 
 
 class _Step(NamedTuple):
@@ -37,6 +38,28 @@ class _Derive(NamedTuple):
     slot: int
     spec: Spec
     steps: tuple[_Step, ...]
+
+
+class Plan(NamedTuple):
+    """How to answer a call that has been answered before."""
+
+    steps: tuple[_Step | _Derive, ...]
+    launch: Repeated | None = None  # the only step, where there is one that needs no scratch
+    slots: tuple[int, ...] = ()  # of its arguments that are memory
+    given: tuple[
+        str, ...
+    ] = ()  # settings that it takes as numbers, behind the operands and results
+
+    def answer(self, rt: Runtime, arrays: Sequence[Any], settings: dict[str, Any]) -> None:
+        """Launch the same on other operands and results."""
+        steps, launch, slots, given = self
+        if launch is None:
+            _repeat(rt, steps, arrays, dict(enumerate([a.mem for a in arrays])))
+        elif launch.given:
+            numbers = [*arrays, *[settings[name] for name in given]]
+            rt.repeat(launch, [arrays[k].mem for k in slots], numbers)
+        else:
+            rt.repeat(launch, [arrays[k].mem for k in slots])
 
 
 class _Recorder:
@@ -112,9 +135,12 @@ def planned(launcher: Callable[..., None]) -> Callable[..., None]:
     Its operands are arrays, and it asks its Runtime for nothing but info, wg, tuned, empty, derived and launch.
     """
 
+    def key_of(arrays: Sequence[Buffer], settings: dict[str, Any]) -> Hashable:
+        return (launcher, *[a.spec for a in arrays], *settings.items())
+
     @wraps(launcher)
     def launch(rt: Runtime, *arrays: Buffer, **settings: Any) -> None:
-        key = (launcher, *[a.spec for a in arrays], *settings.items())
+        key = key_of(arrays, settings)
         # inside of a context algorithms may be forced, which is for no other to repeat
         context = current()
         plans = rt.plans if context is None else context.plans.setdefault(id(rt), {})
@@ -130,6 +156,15 @@ def planned(launcher: Callable[..., None]) -> Callable[..., None]:
         else:
             _repeat(rt, steps, arrays, dict(enumerate([a.mem for a in arrays])))
 
+    def plan(rt: Runtime, arrays: Sequence[Buffer], settings: dict[str, Any]) -> Plan | None:
+        steps = rt.plans.get(key_of(arrays, settings))
+        if steps is None:
+            return None
+        if len(steps) == 1 and type(steps[0]) is _Step and not steps[0].fresh:
+            return Plan(steps, steps[0].launch, steps[0].slots)
+        return Plan(steps)
+
+    launch.plan = plan  # type: ignore[attr-defined]
     return launch
 
 

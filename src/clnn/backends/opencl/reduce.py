@@ -90,15 +90,9 @@ def reduce(
 ) -> None:
     """outs = `op` (spelled `kind` in the kernel) of x over `axes`; u is the number its formula takes."""
     if outs[0].size:
-        _reduce(rt, x, *outs, op=op, axes=axes, u=u, kind=kind or op)
-
-
-@planned
-def _reduce(
-    rt: Runtime, x: Buffer, *outs: Buffer, op: str, axes: Shape, u: float, kind: str
-) -> None:
-    problem = merged(x.shape, axes)
-    choose(op, ALGORITHMS[op], problem, rt.info).launch(rt, kind, problem, x, outs, u)
+        problem = merged(x.shape, axes)
+        run = choose(op, ALGORITHMS[op], problem, rt.info).launch
+        run(rt, kind or op, problem, x, outs, u)
 
 
 def _run(deal: Callable[[Runtime, Problem], Engine], rt: Runtime, op: str, problem: Problem, x: Buffer,
@@ -204,6 +198,7 @@ ALGORITHMS = {op: [
 
 
 def _axes_op(op: str) -> Callable[..., None]:
+    @planned
     def launch(rt: Runtime, x: Buffer, *outs: Buffer, axes: Shape, keepdim: bool) -> None:
         reduce(rt, op, x, *outs, axes=axes)
 
@@ -211,6 +206,7 @@ def _axes_op(op: str) -> Callable[..., None]:
 
 
 def _moment_op(op: str) -> Callable[..., None]:
+    @planned
     def launch(
         rt: Runtime, x: Buffer, *outs: Buffer, axes: Shape, keepdim: bool, correction: float
     ) -> None:
@@ -220,6 +216,7 @@ def _moment_op(op: str) -> Callable[..., None]:
 
 
 def _axis_op(op: str) -> Callable[..., None]:
+    @planned
     def launch(rt: Runtime, x: Buffer, *outs: Buffer, axis: int | None, keepdim: bool) -> None:
         reduce(rt, op, x, *outs, axes=tuple(range(len(x.shape))) if axis is None else (axis,))
 
@@ -235,10 +232,12 @@ IMPLEMENTATIONS: dict[str, Callable[..., None]] = {
     "var_grad": elementwise("a0 * (a1 - a2) * scale"),
     "std_grad": elementwise("a3 == 0 ? (T)0 : a0 * (a1 - a2) / a3 * scale"),
     "logsumexp_grad": elementwise("a0 * exp(a1 - a2)"),
+    "spread": elementwise("a0 * scale", unread=("shape",)),  # repeated along the axes of 1
 }
 
 
 @implements("sum_to")
+@planned
 def sum_to(rt: Runtime, x: Buffer, y: Buffer, *, shape: Shape) -> None:
     """Sum over the axes along which `shape` was broadcast to x, straight into y's memory."""
     full = (1,) * (len(x.shape) - len(shape)) + shape
@@ -246,12 +245,14 @@ def sum_to(rt: Runtime, x: Buffer, y: Buffer, *, shape: Shape) -> None:
 
 
 @implements("mean")
+@planned
 def mean(rt: Runtime, x: Buffer, y: Buffer, *, axes: Shape, keepdim: bool) -> None:
     """The sum over `axes`, divided as it is stored."""
     reduce(rt, "mean", x, y, axes=axes, u=merged(x.shape, axes).length)
 
 
 @implements("norm")
+@planned
 def norm(rt: Runtime, x: Buffer, y: Buffer, *, p: float, axes: Shape, keepdim: bool) -> None:
     """The p-norm; p = 1 and p = 2 without powers."""
     kind = {0.0: "norm0", 1.0: "norm1", 2.0: "norm2"}.get(p, "normp")
@@ -269,15 +270,6 @@ def norm_grad(rt: Runtime, g: Buffer, x: Buffer, y: Buffer, dx: Buffer, *, p: fl
         _norm2_grad(rt, g, x, y, dx)
     else:
         _normp_grad(rt, g, x, y, dx, p=p)
-
-
-_spread = elementwise("a0 * scale")
-
-
-@implements("spread")
-def spread(rt: Runtime, g: Buffer, y: Buffer, *, shape: Shape, scale: float) -> None:
-    """scale * g, repeated along its axes of 1."""
-    _spread(rt, g, y, scale=scale)
 
 
 @implements("place_grad")

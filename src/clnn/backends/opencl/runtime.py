@@ -24,6 +24,7 @@ from .discovery import DeviceInfo
 from .failure import TooLargeError, meaning, of_memory, out_of_memory
 from .program import numbered, render
 from .program_store import Programs
+from .remembered import PLANS, Plans
 from .tuning import Tuning
 
 GIVEN = object()  # stands for a number that each repetition of a launch brings
@@ -31,7 +32,6 @@ GIVEN = object()  # stands for a number that each repetition of a launch brings
 WIDE = 2**30
 # Work-groups along the second and third axis of a grid: NVIDIA's hardware takes no more.
 MOST_GROUPS = 65535
-PLANS = 4096  # launches remembered per device: each keeps a kernel object of some kilobytes
 _FLUSH_EVERY = 32  # launches; a device may sit idle until it is told that work is waiting
 
 
@@ -96,10 +96,11 @@ class Runtime:
         self.compilations = 0  # programs built or taken from a cache
         self.compiling = 0.0  # seconds for that
         self.poison = False  # tests fill fresh outputs with NaN, so an element nobody wrote is seen
-        self.plans: dict[Hashable, Any] = {}  # what launchers remember (see plan.py)
+        self.plans = Plans()  # what launchers remember (see plan.py)
         self.tuning = Tuning(info, changed=self.plans.clear)
         self.tuned = self.tuning.values  # values of an algorithm's tunables (see tuning.py)
         self._peak = 0
+        self._sizes: dict[Spec, int] = {}  # bytes to ask for
         self._pending = 0
         self._events: list[tuple[Any, Any]] | None = None  # while profiling
         self._kernels: dict[tuple[Any, ...], Any] = {}
@@ -117,7 +118,11 @@ class Runtime:
             raise DTypeError(
                 f"{self.info.name}: expected a dtype other than float64, which this device lacks"
             )
-        nbytes = max(spec.nbytes, 4)
+        nbytes = self._sizes.get(spec)
+        if nbytes is None:
+            if len(self._sizes) >= PLANS:
+                self._sizes.clear()
+            nbytes = self._sizes[spec] = max(spec.nbytes, 4)
         if nbytes > self.info.max_alloc:
             limit = f"at most {self.info.max_alloc} bytes in one array"
             raise out_of_memory(self, nbytes, limit, TooLargeError)

@@ -11,6 +11,7 @@ import ml_dtypes  # noqa: F401  (registers "bfloat16" with NumPy)
 import numpy as np
 
 from ...errors import OutOfMemoryError, UnsupportedOpError
+from ...op import Call
 from ...shapes import Spec
 from .. import Launch, collect
 
@@ -57,6 +58,12 @@ class Reference:
                 spec,
             )
         return arrays
+
+    def perform(
+        self, call: Call, inputs: Sequence[Any], settings: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        """Run a call as it comes."""
+        return self.run(call.op, inputs, call.outs, settings)
 
     def synchronize(self) -> None:
         """Nothing to wait for: NumPy returns when it is done."""

@@ -1,0 +1,23 @@
+"""What launchers remember of calls that may come again."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from ...op import Call
+
+PLANS = 4096  # launches remembered per device: each keeps a kernel object of some kilobytes
+
+
+class Plans(dict[Hashable, Any]):
+    """Plans by specs and settings, as launchers make them; `calls`: the same by the calls that they answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: dict[Call, Any] = {}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        super().clear()
+        self.calls = {}  # another one: what a run under way notes in the old one is forgotten with it
