@@ -370,7 +370,7 @@ def _send(edge: Any, g: Any, cotangents: dict[int, Any], wanted: dict[int, Any] 
 
 def _accumulate(x: Variable, g: Any) -> None:
     """Add `g` to `x.grad` (out of place, in a tensor of its own: others may hold either gradient)."""
-    if g.spec != x.spec or g.device != x.device:
+    if g.spec != x.spec or (g.device is not x.device and g.device != x.device):
         raise AutogradError(
             f"backward: expected a gradient of {x.spec} on {x.device}, got {g.spec} on {g.device}"
         )

@@ -19,13 +19,13 @@ def rt(opencl_device):
 def launches(rt, monkeypatch):
     """Names of the kernels enqueued from now on."""
     seen = []
-    note = rt._enqueued
+    enqueue = rt._enqueue
 
-    def count(kernel, *rest):
+    def count(own, kernel, *rest):
         seen.append(kernel.function_name)
-        note(kernel, *rest)
+        enqueue(own, kernel, *rest)
 
-    monkeypatch.setattr(rt, "_enqueued", count)
+    monkeypatch.setattr(rt, "_enqueue", count)
     return seen
 
 

@@ -36,9 +36,9 @@ def update(
                 f"{op.name}: expected operands on one device, got {device.name} and {x.device.name}; "
                 "move one with .to()"
             )
-    settings.update(count=len(params), start=start)
-    specs = op.infer(*[x.spec for x in operands], **settings)
-    device.backend.run(op.name, [x.array for x in operands], specs, settings)
+    place = {"count": len(params), "start": start}
+    call = op.call(tuple([x.spec for x in operands]), place)  # numbers differ in every step
+    device.backend.run(op.name, [x.array for x in operands], call.outs, {**place, **settings})
 
 
 def _step(name: str) -> Op:

@@ -21,6 +21,9 @@ _IN_PLACE = 256  # columns up to which the rows of B are read where they lie, an
 _FEW = 64  # rows of a work-item with which any B is read where it lies
 _SPAN = 16  # rows, or depths of a transposed A, that a work-item packs
 _PANELS_KEPT = 64 << 20  # bytes of a weight that may be kept in panels as well
+_PANELS_LEAST = (
+    1 << 11
+)  # elements of a weight below which packing it in passing costs less than a launch
 _ONE = (1, 1, 1)
 
 
@@ -66,7 +69,8 @@ def _micro(p: Problem, info: DeviceInfo) -> dict[str, int]:
 
 def kept(p: Problem) -> bool:
     """Whether B is worth keeping in panels."""
-    return p.weight and p.N * p.K * accumulator(p.kind).itemsize <= _PANELS_KEPT
+    size = p.N * p.K
+    return p.weight and _PANELS_LEAST <= size <= _PANELS_KEPT // accumulator(p.kind).itemsize
 
 
 def split(p: Problem, info: DeviceInfo, mr: int, nr: int) -> Split:
@@ -118,7 +122,7 @@ def simd(rt: Runtime, p: Problem, a: Buffer, b: Buffer, end: Epilogue, y: Buffer
     out, grid = y, s.grid(p)
     if s.slices > 1:
         out = rt.empty(Spec((s.slices, p.M, p.N), kind))
-    scratch = rt.empty(Spec((1 if in_place else prod(grid), panel, nr), kind))
+    scratch = out if in_place else rt.empty(Spec((prod(grid), panel, nr), kind))
     defines = {**p.defines(end), **at, "panels": panels, "split": s.slices > 1, "engine": "simd"}
     if s.slices > 1:
         defines.update(act="v", bias=False, residual=False)

@@ -7,9 +7,11 @@ from itertools import accumulate
 from math import inf
 from typing import Any, NamedTuple
 
+from ...dtypes import DType
 from ...shapes import Spec
 from .. import implements
-from .runtime import Buffer, Runtime
+from .remembered import PLANS
+from .runtime import GIVEN, Buffer, Runtime
 
 _RESERVED = 128  # bytes of argument space for state pointers, numbers and sizes
 _MOST_SLOTS = 256
@@ -58,27 +60,46 @@ def _chunk(rt: Runtime, n: int) -> int:
     return min(max(-(-n // (8 * units * rt.wg)), 1), 16) * rt.wg
 
 
-def _enqueue(
-    rt: Runtime, job: str, tensors: Sequence[tuple[Buffer, ...]], launch: _Launch, *rest: Any, **defines: Any
-) -> None:  # fmt: skip
-    """Enqueue one launch of `job` over tuples of equally long buffers, all of one dtype."""
-    slots = len(launch.ends)
+def _arguments(tensors: Sequence[tuple[Buffer, ...]], launch: _Launch) -> list[Any]:
+    """What a kernel takes of tuples of equally long buffers, all of one dtype."""
     used = list(tensors[launch.first : launch.last])
-    used += [used[0]] * (slots - len(used))
-    flat = [a for t, end in zip(used, launch.ends, strict=True) for a in (*t, end)]
-    defines = {"state": (), "options": (), "out": None, **defines}
-    rt.launch("optim", job, (launch.groups * rt.wg,), *flat, *rest, group=(rt.wg,), WG=rt.wg, job=job,
-              slots=slots, wide=launch.wide, dtype=used[0][0].dtype.code, **defines)  # fmt: skip
+    used += [used[0]] * (len(launch.ends) - len(used))
+    return [a for t, end in zip(used, launch.ends, strict=True) for a in (*t, end)]
+
+
+def _defines(rt: Runtime, job: str, kind: DType, launch: _Launch, **defines: Any) -> dict[str, Any]:
+    return {"state": (), "options": (), "out": None, **defines, "WG": rt.wg, "job": job,
+            "slots": len(launch.ends), "wide": launch.wide, "dtype": kind.code}  # fmt: skip
 
 
 def _all(
     rt: Runtime, job: str, tensors: Sequence[tuple[Buffer, ...]], *rest: Any, start: int = 0, **defines: Any
 ) -> None:  # fmt: skip
-    """Enqueue `job`, which writes the first of every tuple, over all tensors, whatever their number."""
+    """Enqueue `job`, which writes the first of every tuple, over all tensors, whatever their number.
+
+    The launches follow from specs and are remembered; the numbers in `rest` are new every time.
+    """
     for written, *_ in tensors:
         written.derived.clear()
-    for launch in _launches(rt, [t[0].size for t in tensors], start, len(tensors[0])):
-        _enqueue(rt, job, tensors, launch, *rest, launch.start, launch.chunk, **defines)
+    specs = [a.spec for t in tensors for a in t]
+    more = [a.spec if type(a) is Buffer else None for a in rest]
+    key = ("optim", job, rt.wg, len(tensors), start, *specs, *more, *defines.items())
+    plan = rt.plans.get(key)
+    if plan is None:
+        plan = []
+        for launch in _launches(rt, [t[0].size for t in tensors], start, len(tensors[0])):
+            open_rest = [a if type(a) is Buffer else GIVEN for a in rest]
+            args = (*_arguments(tensors, launch), *open_rest, launch.start, launch.chunk)
+            kind = tensors[launch.first][0].dtype
+            kernel, _ = rt.prepare("optim", job, args, _defines(rt, job, kind, launch, **defines))
+            grid = (launch.groups * rt.wg,)
+            plan.append((launch, rt.repeated(kernel, grid, (rt.wg,), args)))
+        if len(rt.plans) >= PLANS:
+            rt.plans.clear()
+        rt.plans[key] = plan
+    for launch, repeated in plan:
+        args = (*_arguments(tensors, launch), *rest)
+        rt.repeat(repeated, [args[k].mem for k in repeated.at], args)
 
 
 def _split(arrays: tuple[Buffer, ...], count: int) -> tuple[list[tuple[Buffer, ...]], Any]:
@@ -145,8 +166,11 @@ def total_norm(rt: Runtime, *arrays: Buffer, norm_type: float) -> None:
     slot = 0
     for tensors, launches in plans:
         for launch in launches:
-            _enqueue(rt, "norm", tensors, launch, partial, norm_type, launch.start, launch.chunk, slot,
-                     options=options, out=y.dtype.code)  # fmt: skip
+            defines = _defines(
+                rt, "norm", tensors[0][0].dtype, launch, options=options, out=y.dtype.code
+            )
+            rt.launch("optim", "norm", (launch.groups * rt.wg,), *_arguments(tensors, launch), partial, norm_type,
+                      launch.start, launch.chunk, slot, group=(rt.wg,), **defines)  # fmt: skip
             slot += launch.groups
     rt.launch("optim", "finish", (rt.wg,), partial, y, norm_type, count, group=(rt.wg,), WG=rt.wg,
               job="finish", slots=0, dtype=y.dtype.code, out=y.dtype.code, state=(), options=options)  # fmt: skip

@@ -67,7 +67,7 @@ class Buffer:
 class Repeated:
     """A launch that comes again on other memory: its own kernel object keeps every other argument."""
 
-    __slots__ = ("at", "given", "grid", "group", "kernel", "own")
+    __slots__ = ("at", "given", "grid", "group", "kernel", "last", "own")
 
     def __init__(self, kernel: Any, grid: Shape, group: Shape | None, args: Sequence[Any],
                  types: Sequence[Any]) -> None:  # fmt: skip
@@ -78,6 +78,7 @@ class Repeated:
         self.own = cl.Kernel(kernel.program, kernel.function_name)
         kept = [k for k, a in enumerate(args) if type(a) is not Buffer and a is not GIVEN]
         set_numbers(self.own, [(k, types[k]) for k in kept], args)
+        self.last: list[Any] = []  # the numbers that it was given last
 
 
 class Runtime:
@@ -285,7 +286,11 @@ class Runtime:
             for k, mem in zip(launch.at, mems, strict=True):
                 own.set_arg(k, mem)
             if given:
-                set_numbers(own, launch.given, given)
+                numbers = [given[k] for k, _ in launch.given]
+                if numbers != launch.last or 0 in numbers:  # -0.0 equals 0.0
+                    launch.last = []
+                    set_numbers(own, launch.given, given)
+                    launch.last = numbers
             self._enqueue(own, launch.kernel, launch.grid, launch.group)
 
     def _enqueue(self, own: Any, kernel: Any, grid: Shape, group: Shape | None) -> None:
@@ -295,9 +300,6 @@ class Runtime:
             event = cl.enqueue_nd_range_kernel(*call)
         except cl.Error as exc:
             event = self._again(own.function_name, exc, cl.enqueue_nd_range_kernel, *call)
-        self._enqueued(kernel, event)
-
-    def _enqueued(self, kernel: Any, event: Any) -> None:
         if self._events is not None:
             self._events.append((kernel, event))
         self._pending += 1
