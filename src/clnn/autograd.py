@@ -380,19 +380,18 @@ def _accumulate(x: Variable, g: Any) -> None:
 def _newest_first(who: str, last: list[Node]) -> Iterator[Node]:
     """Nodes so that each comes before all it was computed from; iterative, for graphs of any depth."""
     order: list[Node] = []
-    seen: set[int] = set()
-    stack: list[tuple[Node, bool]] = [(node, False) for node in last]
+    seen: set[Node] = set()
+    stack: list[Any] = list(last)
     while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
-        elif id(node) not in seen:
+        node = stack.pop()
+        if node is None:  # all that the node below was computed from has its place
+            order.append(stack.pop())
+        elif node not in seen:
             if node.freed:
                 raise AutogradError(
                     f"{who}: expected a graph that still holds its tensors, got one freed by an "
                     "earlier backward(); pass retain_graph=True to the first call"
                 )
-            seen.add(id(node))
-            stack.append((node, True))
-            stack += [(edge, False) for edge in node.edges if type(edge) is Node]
+            seen.add(node)
+            stack += (node, None, *[edge for edge in node.edges if type(edge) is Node])
     return reversed(order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -84,6 +85,19 @@ def _convolve(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: Si
 def conv_settings(op: str, rank: int, weight: Any, stride: Size, padding: Padding, dilation: Size,
                   groups: int) -> dict[str, Any]:  # fmt: skip
     """What a convolution is called with, as settings of its op; raises SettingError or ShapeError."""
+    if type(stride) is type(padding) is type(dilation) is type(groups) is int:
+        return dict(_of_ints(op, rank, stride, padding, dilation, groups))
+    return _settings(op, rank, weight, stride, padding, dilation, groups)
+
+
+@lru_cache(1024)
+def _of_ints(op: str, rank: int, *numbers: int) -> dict[str, Any]:
+    """The same, remembered: the weight plays no part in it."""
+    return _settings(op, rank, None, *numbers)
+
+
+def _settings(op: str, rank: int, weight: Any, stride: Size, padding: Padding, dilation: Size,
+              groups: int) -> dict[str, Any]:  # fmt: skip
     at: dict[str, Any] = {
         "stride": pair(op, "stride", stride, rank), "dilation": pair(op, "dilation", dilation, rank),
         "groups": _groups(op, groups),

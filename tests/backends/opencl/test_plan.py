@@ -87,3 +87,46 @@ def test_plans_are_forgotten_before_they_are_too_many(opencl_device, rt, monkeyp
     for k in range(8):
         np.testing.assert_array_equal(x[k:].numpy(), x.numpy()[k:])
         assert len(rt.plans) <= 3
+
+
+def test_forgetting_plans_forgets_the_calls_they_answered(opencl_device, rt):
+    a, b = tensors(opencl_device, (6, 9), (9, 4))
+    ops.matmul(a, b)
+    calls = rt.plans.calls
+    assert len(calls) == 1
+    rt.plans.clear()
+    assert not rt.plans.calls
+    assert rt.plans.calls is not calls
+    ops.matmul(a, b)
+    assert len(rt.plans) == len(rt.plans.calls) == 1
+
+
+def test_a_call_answered_before_is_still_forced(opencl_device, rt):
+    a, b = tensors(opencl_device, (6, 9), (9, 4))
+    ops.matmul(a, b)
+    known = dict(rt.plans.calls)
+    with clnn.algorithm("matmul", "plain") as used:
+        ops.matmul(a, b)
+    assert used == {"matmul"}
+    assert rt.plans.calls == known
+
+
+def test_numbers_of_a_repeated_launch_are_those_of_the_call(opencl_device, rt):
+    (x,) = tensors(opencl_device, (7,))
+    host = x.numpy()
+    for number in (2.0, 2.0, 3.0, 0.0, -0.0, 0.0, 2.0, float("nan"), 1):
+        got = (x * number).numpy()
+        np.testing.assert_array_equal(got, host * np.float32(number))
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(host * np.float32(number)))
+        filled = clnn.full((3,), number, device=opencl_device, dtype="float32").numpy()
+        np.testing.assert_array_equal(np.signbit(filled), np.signbit(np.float32(number)))
+
+
+def test_a_number_that_is_refused_leaves_no_trace(opencl_device, rt):
+    (x,) = tensors(opencl_device, (3,))
+    x = x.to(dtype="int32")
+    host = x.numpy()
+    np.testing.assert_array_equal((x * 3).numpy(), host * 3)
+    with pytest.raises(clnn.SettingError):
+        x * 2**40
+    np.testing.assert_array_equal((x * 3).numpy(), host * 3)

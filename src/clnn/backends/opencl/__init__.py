@@ -71,18 +71,16 @@ class OpenCL:
         rt = self.rt
         calls = rt.plans.calls  # before anything runs: it may be replaced by another meanwhile
         plan = calls.get(call)
-        if plan is None or current() is not None:
-            arrays = self.run(call.op, inputs, call.outs, settings)
-            make = getattr(self.impls[call.op], "plan", None)
-            if make is not None and current() is None:
-                made = make(rt, (*inputs, *arrays), settings)
-                if made is not None:
-                    if len(calls) >= PLANS:
-                        calls.clear()
-                    calls[call] = made
+        if plan is not None and current() is None:
+            arrays: tuple[Any, ...] = plan.answer(rt, inputs, call.outs, settings)
             return arrays
-        arrays = tuple([rt.empty(spec) for spec in call.outs])
-        plan.answer(rt, (*inputs, *arrays), settings)
+        arrays = self.run(call.op, inputs, call.outs, settings)
+        made = getattr(self.impls[call.op], "plan", None)
+        plan = None if made is None or current() else made(rt, (*inputs, *arrays), settings)
+        if plan is not None:
+            if len(calls) >= PLANS:
+                calls.clear()
+            calls[call] = plan
         return arrays
 
     def synchronize(self) -> None:

@@ -50,9 +50,12 @@ class Plan(NamedTuple):
         str, ...
     ] = ()  # settings that it takes as numbers, behind the operands and results
 
-    def answer(self, rt: Runtime, arrays: Sequence[Any], settings: dict[str, Any]) -> None:
-        """Launch the same on other operands and results."""
+    def answer(self, rt: Runtime, inputs: Sequence[Any], outs: Sequence[Spec],
+               settings: dict[str, Any]) -> tuple[Buffer, ...]:  # fmt: skip
+        """Launch the same on other operands; gives the results."""
         steps, launch, slots, given = self
+        made = tuple([rt.empty(spec) for spec in outs])
+        arrays = (*inputs, *made)
         if launch is None:
             _repeat(rt, steps, arrays, dict(enumerate([a.mem for a in arrays])))
         elif launch.given:
@@ -60,6 +63,7 @@ class Plan(NamedTuple):
             rt.repeat(launch, [arrays[k].mem for k in slots], numbers)
         else:
             rt.repeat(launch, [arrays[k].mem for k in slots])
+        return made
 
 
 class _Recorder:
