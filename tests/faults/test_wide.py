@@ -14,7 +14,7 @@ MODULES = ("runtime", "elementwise", "reduce", "indexing", "correlation", "softm
 
 
 # families that are maps by other expressions, or made of other families' kernels: a few of each will do
-ALIKE = ("activation", "attention", "distance", "elementwise", "fused", "loss", "optim")
+ALIKE = ("activation", "attention", "distance", "elementwise", "fused", "loss", "maths", "optim")
 
 
 def some_of_each():

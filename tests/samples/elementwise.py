@@ -20,23 +20,7 @@ EDGES = np.concatenate([
     np.float32([1 + 2**-8, 1 + 3 * 2**-8, -1 - 2**-8, 1 + 2**-11, 1 + 3 * 2**-11, 2**-25, 3 * 2**-25, 65519.0, 65520.0, 3.4e38]),
     np.uint32([0x7F800001, 0xFF800001, 0x7F800000]).view(np.float32),
 ])  # fmt: skip
-UNARY = [
-    "neg",
-    "abs",
-    "exp",
-    "expm1",
-    "sin",
-    "cos",
-    "tan",
-    "erf",
-    "square",
-    "isnan",
-    "isinf",
-    "isfinite",
-    "logical_not",
-]
-POSITIVE = ["log", "log1p", "log2", "log10", "sqrt", "rsqrt", "reciprocal"]
-STEPS = ["sign", "floor", "ceil", "round"]
+UNARY = ["neg", "abs", "square", "isnan", "isinf", "isfinite", "logical_not"]
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1e-30, 3e38, float("inf"), float("-inf"), float("nan")]
 
 SAMPLES = [
@@ -45,9 +29,7 @@ SAMPLES = [
     *[sample("pow", T(*a, low=0.2, high=2), T(*b)) for a, b in PAIRS],
     *[sample(f, T(2, 1, 4), T(3, 1)) for f in ("maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge")],
     *[sample(f, T(5, 7)) for f in UNARY],
-    *[sample(f, T(5, 7, low=0.1, high=3)) for f in POSITIVE],
-    *[sample(f, T(5, 7), numeric_grad=False) for f in STEPS],
-    *[sample(f, T(values=SPECIAL), numeric_grad=False) for f in UNARY + POSITIVE + STEPS if f != "tan"],
+    *[sample(f, T(values=SPECIAL), numeric_grad=False) for f in UNARY],
     *[sample(f, T(3, 5, dtype=d), 2.5) for f in ("add", "mul", "sub", "div", "maximum") if f != "maximum"
       for d in ("float16", "bfloat16", "float64", "int32", "int64", "uint8")],
     *[sample(f, T(3, 5, dtype=a), T(5, dtype=b)) for f in ("add", "mul", "eq", "lt")
@@ -83,7 +65,7 @@ SAMPLES = [
     sample("mul", T(50_000), T(50_000)),
     # numbers and 0-d tensors on both sides, bool, and quotients rounded toward zero
     *[sample("where", T(3, dtype="bool"), a, b) for a, b in [(T(), T()), (T(), 2.5), (1, T(dtype="float64")), (T(dtype="int64"), True)]],
-    *[sample(f, T(3, 2, dtype="bool")) for f in ("sign", "square")],
+    sample("square", T(3, 2, dtype="bool")),
     sample("pow", T(5, dtype="bool"), 2),
     sample("pow", T(values=[1, 2, 3], dtype="int32"), 0.5),
     sample("sub", T(3), 2, alpha=3),
@@ -91,7 +73,6 @@ SAMPLES = [
     sample("add", T(3, dtype="bool"), T(3, dtype="bool"), alpha=0),
     *[sample("div", T(40, dtype=d, grad=False), T(40, dtype=d, low=1, high=5, grad=False), rounding_mode="trunc") for d in ("int32", "int64", "float32")],
     sample("div", T(7, dtype="int64"), -2, rounding_mode="trunc"),
-    *[sample("round", T(30, low=-200, high=200), decimals=d, numeric_grad=False) for d in (1, 2, -1)],
     sample("masked_fill", T(2, 3), T(3, dtype="bool"), T(grad=False)),
     sample("masked_fill", T(3, dtype="int64"), T(3, dtype="bool"), 1.5),
     sample("masked_fill", T(3, dtype="bool"), T(3, dtype="bool"), 2),
@@ -101,20 +82,6 @@ SAMPLES = [
 ]  # fmt: skip
 
 ERRORS = [
-    bad(
-        "round",
-        T(2),
-        decimals="x",
-        error=DTypeError,
-        match="round: expected decimals to be an int, got 'x'",
-    ),
-    bad(
-        "round",
-        T(2),
-        decimals=2**31,
-        error=SettingError,
-        match=r"round: expected decimals in \[-300, 300\], got 2147483648",
-    ),
     bad(
         "sub",
         T(2),
@@ -177,7 +144,7 @@ ERRORS = [
             error=DTypeError,
             match=f"{f}: expected a numeric dtype, got bool",
         )
-        for f in ("neg", "abs", "floor", "ceil", "round")
+        for f in ("neg", "abs")
     ],
     bad(
         "pow",

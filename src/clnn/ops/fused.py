@@ -8,10 +8,10 @@ from ..autograd import T, Variable, apply, is_grad_enabled
 from ..errors import SettingError
 from ..op import OPS, Op
 from ..shapes import Spec
+from .batch_norm import ended_batch_norm
 from .conv import CONV2D, Padding, Size, conv2d, conv_settings
 from .elementwise import add
 from .matmul import LINEAR, linear
-from .norm import ended_batch_norm
 from .rules import ENDINGS, check_ending, operand
 
 

@@ -22,11 +22,11 @@ from .elementwise import (
     eq,
     minimum,
     mul,
-    rsqrt,
     square,
     sub,
     where,
 )
+from .maths import rsqrt
 from .reduce import mean, sum
 from .rules import check_floating, operand, real, unbroadcast
 

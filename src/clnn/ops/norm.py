@@ -1,4 +1,4 @@
-"""Normalisation by statistics of a batch, a layer, groups of channels, instances, or neighbouring channels."""
+"""Normalisation by statistics of each row: of layers, groups of channels or instances; or of neighbouring channels."""
 
 from __future__ import annotations
 
@@ -6,69 +6,77 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from ..autograd import T, Variable, apply, no_grad
-from ..dtypes import DType, accumulator, float32
+from ..autograd import T, apply, no_grad
+from ..dtypes import accumulator, float32
 from ..errors import DTypeError, SettingError, ShapeError
-from ..op import Op
+from ..op import OPS, Op
 from ..shapes import Shape, Spec, pair
-from .elementwise import add, cast, div, mul, pow, rsqrt, square
+from .elementwise import add, cast, div, mul, pow, square
 from .movement import Ints, as_ints, narrow, reshape
 from .pool import avg_pool2d
 from .reduce import mean, var_mean
-from .rules import before_activation, check_ending, check_floating, operand, real
+from .rules import check_floating, operand, real
 
 _EPSILON = {"float64": 2.0**-52}  # of rms_norm, when none is given: that of the accumulator
 _VIEW = "(N, C, *)"
 
 
-# --- one mean and variance per channel ----------------------------------------------------------
+# --- one mean and variance per row --------------------------------------------------------------
 
 
-def batch_norm(input: T, running_mean: T | None, running_var: T | None, weight: T | None = None,
-               bias: T | None = None, training: bool = False, momentum: float = 0.1,
+def layer_norm(input: T, normalized_shape: Ints, weight: T | None = None, bias: T | None = None,
                eps: float = 1e-5) -> T:  # fmt: skip
-    """Every channel of input (N, C, *) with mean 0 and variance 1, times weight, plus bias (each (C,)).
+    """The trailing axes normalized_shape with mean 0 and variance 1, times weight, plus bias.
 
-    In training by the batch's own statistics, which are mixed into the running ones (each (C,)) with the
-    share momentum; else by the running ones. Raises ShapeError for one value per channel in training.
-    Source: Ioffe, Szegedy, "Batch normalization", 2015.
+    weight and bias have normalized_shape, with which input's shape must end (else ShapeError).
+    Source: Ba, Kiros, Hinton, "Layer normalization", 2016.
     """
-    return ended_batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    view, shape = _trailing("layer_norm", input, normalized_shape)
+    affine, params = given(weight, bias)
+    eps = epsilon("layer_norm", eps)
+    y, *_ = apply(LAYER_NORM, input, *params, view=view, shape=shape, affine=affine, eps=eps)
+    out: T = y
+    return out
 
 
-def ended_batch_norm(input: T, running_mean: T | None, running_var: T | None, weight: T | None,
-                     bias: T | None, training: bool, momentum: float, eps: float,
-                     rest: T | None = None, correction: int = 1, **ending: Any) -> T:  # fmt: skip
-    """As `batch_norm`, and then what the settings `ending` say: activation, and residual if `rest` is added.
+def rms_norm(
+    input: T, normalized_shape: Ints, weight: T | None = None, eps: float | None = None
+) -> T:
+    """The trailing axes normalized_shape with mean square 1, times weight of that shape.
 
-    running_var gets the sum of squares over n - correction.
+    eps None is the machine epsilon of float32, or of float64 for float64. Raises as `layer_norm`.
+    Source: Zhang, Sennrich, "Root mean square layer normalization", 2019.
     """
-    name = "batch_norm"
-    operand(name, input)
-    affine, params = _given(weight, bias)
-    running = _running(name, running_mean, running_var)
-    added = () if rest is None else (rest,)
-    if not training:
-        if not running:
-            raise SettingError(
-                f"{name}: expected running_mean and running_var unless training, got None"
-            )
-        return apply(
-            BATCH_NORM_EVAL,
-            input,
-            *running,
-            *params,
-            *added,
-            affine=affine,
-            eps=_epsilon(name, eps),
-            **ending,
+    view, shape = _trailing("rms_norm", input, normalized_shape)
+    affine, params = given(weight, None)
+    tiny = _EPSILON.get(input.dtype, 2.0**-23) if eps is None else epsilon("rms_norm", eps)
+    y, *_ = apply(RMS_NORM, input, *params, view=view, shape=shape, affine=affine, eps=tiny)
+    out: T = y
+    return out
+
+
+def group_norm(input: T, num_groups: int, weight: T | None = None, bias: T | None = None,
+               eps: float = 1e-5) -> T:  # fmt: skip
+    """Every one of num_groups groups of channels of input (N, C, *) with mean 0 and variance 1.
+
+    weight and bias are (C,). Raises ShapeError unless num_groups divides C, or for one value per group.
+    Source: Wu, He, "Group normalization", 2018.
+    """
+    operand("group_norm", input)
+    shape = check_channels("group_norm", input.spec)
+    (num_groups,) = as_ints("group_norm", (num_groups,))
+    if num_groups < 1 or shape[1] % num_groups:
+        raise ShapeError(
+            f"group_norm: expected num_groups to divide {shape[1]} channels, got {num_groups}"
         )
-    y, _, _, *fresh = apply(BATCH_NORM, input, *params, *running, *added, affine=affine, running=bool(running),
-                            momentum=real(name, "momentum", momentum), eps=_epsilon(name, eps), **ending,
-                            **({} if correction == 1 else {"correction": correction}))  # fmt: skip
-    if input.spec.size:
-        for old, new in zip(running, fresh, strict=True):
-            old.array = new.array
+    view = (shape[0], num_groups, shape[1] // num_groups, prod(shape[2:]))
+    if view[0] * view[2] * view[3] == 1:
+        raise ShapeError(
+            f"group_norm: expected more than 1 value per group, got input size {shape}"
+        )
+    affine, params = given(weight, bias)
+    eps = epsilon("group_norm", eps)
+    y, *_ = apply(GROUP_NORM, input, *params, view=view, shape=shape[1:2], affine=affine, eps=eps)
     out: T = y
     return out
 
@@ -84,26 +92,26 @@ def instance_norm(input: T, running_mean: T | None = None, running_var: T | None
     """
     name = "instance_norm"
     operand(name, input)
-    running = _running(name, running_mean, running_var)
-    affine, params = _given(weight, bias)
+    running = running_pair(name, running_mean, running_var)
+    affine, params = given(weight, bias)
     if not use_input_stats:
         if not running:
             raise SettingError(
                 f"{name}: expected running_mean and running_var unless use_input_stats, got None"
             )
-        eps = _epsilon(name, eps)
-        return apply(BATCH_NORM_EVAL, input, *running, *params, affine=affine, eps=eps)
-    shape = _channels(name, input.spec)
+        eps = epsilon(name, eps)
+        return apply(OPS["batch_norm_eval"], input, *running, *params, affine=affine, eps=eps)
+    shape = check_channels(name, input.spec)
     if input.ndim < 3 or prod(shape[2:]) == 1:
         raise ShapeError(f"{name}: expected more than 1 value per channel, got input size {shape}")
     names = ("running_mean", "running_var")[: len(running)]
-    for given, of in ((running, names), (params, _names(affine))):
-        specs = tuple(_spec(name, p) for p in given)
-        _check_params(name, input.spec, specs, of, shape[1:2])
+    for found, of in ((running, names), (params, param_names(affine))):
+        specs = tuple(_spec(name, p) for p in found)
+        check_params(name, input.spec, specs, of, shape[1:2])
     if running and input.spec.size:
         _blend(input, running, real(name, "momentum", momentum))
     view = (shape[0], shape[1], 1, prod(shape[2:]))
-    eps = _epsilon(name, eps)
+    eps = epsilon(name, eps)
     y, *_ = apply(
         INSTANCE_NORM, input, *params, view=view, shape=shape[1:2], affine=affine, eps=eps
     )
@@ -118,66 +126,6 @@ def _blend(x: T, running: tuple[T, ...], momentum: float) -> None:
         for old, new in zip(running, (centre, var), strict=True):
             fresh = add(mul(old, 1 - momentum), mul(mean(new, 0), momentum))
             old.array = cast(fresh, old.dtype).array
-
-
-# --- one mean and variance per row --------------------------------------------------------------
-
-
-def layer_norm(input: T, normalized_shape: Ints, weight: T | None = None, bias: T | None = None,
-               eps: float = 1e-5) -> T:  # fmt: skip
-    """The trailing axes normalized_shape with mean 0 and variance 1, times weight, plus bias.
-
-    weight and bias have normalized_shape, with which input's shape must end (else ShapeError).
-    Source: Ba, Kiros, Hinton, "Layer normalization", 2016.
-    """
-    view, shape = _trailing("layer_norm", input, normalized_shape)
-    affine, params = _given(weight, bias)
-    eps = _epsilon("layer_norm", eps)
-    y, *_ = apply(LAYER_NORM, input, *params, view=view, shape=shape, affine=affine, eps=eps)
-    out: T = y
-    return out
-
-
-def rms_norm(
-    input: T, normalized_shape: Ints, weight: T | None = None, eps: float | None = None
-) -> T:
-    """The trailing axes normalized_shape with mean square 1, times weight of that shape.
-
-    eps None is the machine epsilon of float32, or of float64 for float64. Raises as `layer_norm`.
-    Source: Zhang, Sennrich, "Root mean square layer normalization", 2019.
-    """
-    view, shape = _trailing("rms_norm", input, normalized_shape)
-    affine, params = _given(weight, None)
-    tiny = _EPSILON.get(input.dtype, 2.0**-23) if eps is None else _epsilon("rms_norm", eps)
-    y, *_ = apply(RMS_NORM, input, *params, view=view, shape=shape, affine=affine, eps=tiny)
-    out: T = y
-    return out
-
-
-def group_norm(input: T, num_groups: int, weight: T | None = None, bias: T | None = None,
-               eps: float = 1e-5) -> T:  # fmt: skip
-    """Every one of num_groups groups of channels of input (N, C, *) with mean 0 and variance 1.
-
-    weight and bias are (C,). Raises ShapeError unless num_groups divides C, or for one value per group.
-    Source: Wu, He, "Group normalization", 2018.
-    """
-    operand("group_norm", input)
-    shape = _channels("group_norm", input.spec)
-    (num_groups,) = as_ints("group_norm", (num_groups,))
-    if num_groups < 1 or shape[1] % num_groups:
-        raise ShapeError(
-            f"group_norm: expected num_groups to divide {shape[1]} channels, got {num_groups}"
-        )
-    view = (shape[0], num_groups, shape[1] // num_groups, prod(shape[2:]))
-    if view[0] * view[2] * view[3] == 1:
-        raise ShapeError(
-            f"group_norm: expected more than 1 value per group, got input size {shape}"
-        )
-    affine, params = _given(weight, bias)
-    eps = _epsilon("group_norm", eps)
-    y, *_ = apply(GROUP_NORM, input, *params, view=view, shape=shape[1:2], affine=affine, eps=eps)
-    out: T = y
-    return out
 
 
 # --- neighbouring channels ----------------------------------------------------------------------
@@ -212,13 +160,14 @@ def local_response_norm(
 # --- arguments ----------------------------------------------------------------------------------
 
 
-def _given(weight: Any, bias: Any) -> tuple[tuple[bool, bool], tuple[Any, ...]]:
+def given(weight: Any, bias: Any) -> tuple[tuple[bool, bool], tuple[Any, ...]]:
     """Which of the two there are, and those."""
     params = tuple(p for p in (weight, bias) if p is not None)
     return (weight is not None, bias is not None), params
 
 
-def _epsilon(name: str, eps: Any) -> float:
+def epsilon(name: str, eps: Any) -> float:
+    """eps as a float; raises SettingError below 0."""
     value = real(name, "eps", eps)
     if not value >= 0:
         raise SettingError(f"{name}: expected eps >= 0, got {eps}")
@@ -231,7 +180,8 @@ def _spec(name: str, x: Any) -> Spec:
     return spec
 
 
-def _running(name: str, running_mean: Any, running_var: Any) -> tuple[Any, ...]:
+def running_pair(name: str, running_mean: Any, running_var: Any) -> tuple[Any, ...]:
+    """Both or neither; raises SettingError for one."""
     if (running_mean is None) != (running_var is None):
         raise SettingError(
             f"{name}: expected both running_mean and running_var or neither, got one"
@@ -243,7 +193,8 @@ def _running(name: str, running_mean: Any, running_var: Any) -> tuple[Any, ...]:
     return running_mean, running_var
 
 
-def _channels(name: str, x: Spec) -> Shape:
+def check_channels(name: str, x: Spec) -> Shape:
+    """The shape of a floating x (N, C, *), else DTypeError or ShapeError."""
     check_floating(name, x.dtype)
     if x.rank < 2:
         raise ShapeError(f"{name}: expected input of {_VIEW}, got shape {x.shape}")
@@ -262,9 +213,10 @@ def _trailing(name: str, x: Any, normalized_shape: Ints) -> tuple[Shape, Shape]:
     return (prod(x.shape[: -len(shape)]), 1, prod(shape), 1), shape
 
 
-def _check_params(
+def check_params(
     name: str, x: Spec, params: tuple[Spec, ...], names: tuple[str, ...], shape: Shape
 ) -> None:
+    """Raise ShapeError or DTypeError for parameters not of `shape`, or neither of x's dtype nor all float32."""
     for what, p in zip(names, params, strict=True):
         if p.shape != shape:
             raise ShapeError(f"{name}: expected {what} of shape {shape}, got {p.shape}")
@@ -273,7 +225,8 @@ def _check_params(
             raise DTypeError(f"{name}: expected {' and '.join(names)} of {kinds}, got {p.dtype}")
 
 
-def _names(affine: tuple[bool, bool]) -> tuple[str, ...]:
+def param_names(affine: tuple[bool, bool]) -> tuple[str, ...]:
+    """What the parameters that there are are called."""
     return ("weight",) * affine[0] + ("bias",) * affine[1]
 
 
@@ -285,14 +238,14 @@ def _infer_rows(name: str, centred: bool = True) -> Callable[..., tuple[Spec, ..
 
     def infer(x: Spec, *params: Spec, view: Shape, shape: Shape, affine: tuple[bool, bool],
               eps: float) -> tuple[Spec, ...]:  # fmt: skip
-        _check_params(name, x, params, _names(affine), shape)
+        check_params(name, x, params, param_names(affine), shape)
         moment = Spec((view[0] * view[1],), accumulator(x.dtype))
         return (x, moment, moment) if centred else (x, moment)
 
     return infer
 
 
-def _affine_grads(
+def affine_grads(
     params: tuple[Any, ...], needs: Any, affine: tuple[bool, bool], sums: Any
 ) -> list[Any]:
     """Gradients of weight and bias from sums(): of g * xhat, and of g."""
@@ -306,13 +259,13 @@ def _rows_vjp(g: Any, outs: Any, x: Any, *params: Any, needs: Any, view: Shape, 
               affine: tuple[bool, bool], eps: float) -> Any:  # fmt: skip
     _, *moments = outs
     if not needs[0]:
-        sums = lambda: _sums(g, x, moments, view, per_row=True)  # noqa: E731
-        return (None, *_affine_grads(params, needs[1:], affine, sums))
+        sums = lambda: channel_sums(g, x, moments, view, per_row=True)  # noqa: E731
+        return (None, *affine_grads(params, needs[1:], affine, sums))
     wanted = any(needs[1:])
     got = apply(ROW_NORM_GRAD, g, x, *moments, *params[: affine[0]], view=view, centred=len(moments) == 2,
                 sums=wanted)  # fmt: skip
     gx, *sums_of = got if wanted else (got,)
-    return (gx, *_affine_grads(params, needs[1:], affine, lambda: [*sums_of, None][:2]))
+    return (gx, *affine_grads(params, needs[1:], affine, lambda: [*sums_of, None][:2]))
 
 
 def _infer_row_grad(g: Spec, x: Spec, *more: Spec, view: Shape, centred: bool, sums: bool) -> Any:
@@ -321,7 +274,8 @@ def _infer_row_grad(g: Spec, x: Spec, *more: Spec, view: Shape, centred: bool, s
     return (g, *[channel] * (1 + centred)) if sums else g
 
 
-def _sums(g: Any, x: Any, moments: Any, view: Shape, per_row: bool) -> Any:
+def channel_sums(g: Any, x: Any, moments: Any, view: Shape, per_row: bool) -> Any:
+    """Sums per channel of g * xhat, and of g or None where rows are not centred."""
     got = apply(CHANNEL_SUMS, g, x, *moments, view=view, per_row=per_row)
     return got if isinstance(got, tuple) else (got, None)
 
@@ -332,96 +286,9 @@ def _infer_sums(g: Spec, x: Spec, *moments: Spec, view: Shape, per_row: bool) ->
     return (out, out) if len(moments) == 2 else out
 
 
-def _batch_view(x: Spec | Variable) -> Shape:
-    return x.shape[0], 1, x.shape[1], prod(x.shape[2:])
-
-
-def _infer_batch(x: Spec, *more: Spec, affine: tuple[bool, bool], running: bool, momentum: float,
-                 eps: float, activation: str | None = None, residual: bool = False,
-                 correction: int = 1) -> tuple[Spec, ...]:  # fmt: skip
-    name = "batch_norm"
-    if type(correction) is not int or correction not in (0, 1):
-        raise SettingError(f"{name}: expected correction 0 or 1, got {correction!r}")
-    n, _, channels, inner = _batch_view(Spec(_channels(name, x), x.dtype))
-    if n * inner == 1 and correction:
-        raise ShapeError(
-            f"{name}: expected more than 1 value per channel when training, got input size {x.shape}"
-        )
-    check_ending(name, x, more[-1] if residual else None, activation)
-    cut, end = sum(affine), len(more) - residual
-    _check_params(name, x, more[:cut], _names(affine), (channels,))
-    moment = Spec((channels,), accumulator(x.dtype))
-    if running:
-        _check_params(name, x, more[cut:end], ("running_mean", "running_var"), (channels,))
-    return (x, moment, moment, *more[cut:end])
-
-
-def _batch_vjp(g: Any, outs: Any, x: Any, *more: Any, needs: Any, affine: tuple[bool, bool], running: bool,
-               momentum: float, eps: float, activation: str | None = None, residual: bool = False,
-               correction: int = 1) -> Any:  # fmt: skip
-    y, centre, inverse = outs[:3]
-    cut = sum(affine)
-    params, rest = more[:cut], [None, None] * running
-    if not needs[0]:
-        g = before_activation(g, y, activation)
-        sums = lambda: _sums(g, x, (centre, inverse), _batch_view(x), per_row=False)  # noqa: E731
-        return (
-            None,
-            *_affine_grads(params, needs[1 : 1 + cut], affine, sums),
-            *rest,
-            *[g] * residual,
-        )
-    saved = () if activation is None else (y,)
-    undone = activation is not None and residual and needs[-1]
-    gx, *sums_of = apply(BATCH_NORM_GRAD, g, x, centre, inverse, *params[: affine[0]], *saved,
-                         weight=affine[0], activation=activation, residual=undone)  # fmt: skip
-    h = sums_of.pop() if undone else g
-    return (
-        gx,
-        *_affine_grads(params, needs[1 : 1 + cut], affine, lambda: sums_of),
-        *rest,
-        *[h] * residual,
-    )
-
-
-def _infer_batch_grad(g: Spec, x: Spec, centre: Spec, inverse: Spec, *more: Spec, weight: bool,
-                      activation: str | None, residual: bool) -> tuple[Spec, ...]:  # fmt: skip
-    """The gradient by x, per channel the sums of h * xhat and of h, and if `residual` h: g before the activation."""
-    return (x, centre, centre, *[g] * residual)
-
-
-def _infer_batch_eval(x: Spec, centre: Spec, var: Spec, *more: Spec, affine: tuple[bool, bool], eps: float,
-                      activation: str | None = None, residual: bool = False) -> Spec:  # fmt: skip
-    name = "batch_norm"
-    shape = _channels(name, x)[1:2]
-    check_ending(name, x, more[-1] if residual else None, activation)
-    _check_params(name, x, (centre, var), ("running_mean", "running_var"), shape)
-    _check_params(name, x, more[: len(more) - residual], _names(affine), shape)
-    return x
-
-
-def _batch_eval_vjp(g: Any, outs: Any, x: Any, centre: Any, var: Any, *more: Any, needs: Any,
-                    affine: tuple[bool, bool], eps: float, activation: str | None = None,
-                    residual: bool = False) -> Any:  # fmt: skip
-    kind: DType = accumulator(x.dtype)
-    params = more[: sum(affine)]
-    g = before_activation(g, outs[0], activation)
-    centre, inverse = cast(centre, kind), rsqrt(add(cast(var, kind), eps))
-    gx = None
-    if needs[0]:
-        scale = mul(inverse, params[0]) if affine[0] else inverse
-        gx = cast(mul(g, reshape(scale, (-1, *(1,) * (x.ndim - 2)))), x.dtype)
-    sums = lambda: _sums(g, x, (centre, inverse), _batch_view(x), per_row=False)  # noqa: E731
-    by_params = _affine_grads(params, needs[3 : 3 + len(params)], affine, sums)
-    return (gx, None, None, *by_params, *[g] * residual)
-
-
 ROW_NORM_GRAD = Op("row_norm_grad", _infer_row_grad)
-BATCH_NORM_GRAD = Op("batch_norm_grad", _infer_batch_grad)
 CHANNEL_SUMS = Op("channel_sums", _infer_sums)
 LAYER_NORM = Op("layer_norm", _infer_rows("layer_norm"), _rows_vjp)
 GROUP_NORM = Op("group_norm", _infer_rows("group_norm"), _rows_vjp)
 INSTANCE_NORM = Op("instance_norm", _infer_rows("instance_norm"), _rows_vjp)
 RMS_NORM = Op("rms_norm", _infer_rows("rms_norm", centred=False), _rows_vjp)
-BATCH_NORM = Op("batch_norm", _infer_batch, _batch_vjp)
-BATCH_NORM_EVAL = Op("batch_norm_eval", _infer_batch_eval, _batch_eval_vjp)
