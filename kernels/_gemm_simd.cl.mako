@@ -14,22 +14,22 @@ void \
 
 ## Sums c<i>_<j> of `rows` rows (MR unless given) a0.. (or what `element` says of row i) and panel b with pitch bs,
 ## over depth kc. They are names: arrays of vectors would spill.
-<%def name="sums(offset, rows=None, element='a{}[at]')">
-<%  R = rows or MR %>\
+<%def name="sums(offset, rows=None, element='a{}[at]', vectors=None)">
+<%  R, count = rows or MR, vectors or NV %>\
 % for i in range(R):
-%   for j in range(NV):
+%   for j in range(count):
         ${vec()} c${i}_${j} = (${vec()})(0);
 %   endfor
 % endfor
         for (int k = 0; k < kc; ++k) {
             const index_t at = ${offset};
-% for j in range(NV):
+% for j in range(count):
             const ${vec()} b${j} = vload${V}(${j}, b);
 % endfor
 % for i in range(R):
             {
                 const ${vec()} x = (${vec()})(${element.format(i)});
-%   for j in range(NV):
+%   for j in range(count):
                 c${i}_${j} = fma(x, b${j}, c${i}_${j});
 %   endfor
             }

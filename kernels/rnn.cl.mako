@@ -5,17 +5,18 @@
  *                     h[t] = sigmoid(o) tanh(c[t])
  *                     gru: p = W h[t-1] + bias; r, z = sigmoid(gates[t] + p), u = tanh(gates[t] + r p),
  *                     h[t] = (1 - z) u + z h[t-1]
+ *                     gru_before: r, z so, u = tanh(gates[t] + W (r h[t-1]) + bias)
  *           backward  the gradients by gates[t] (of a gru also by p), by h0 and c0, from those by every h[t] and the last state
  *           previous  the state that each step started from
  *           widen     h0 in the accumulator's type
  * Layout    gates (steps, N, G * H), w (G * H, H), states (steps + 1, N, H), the last h after all others; for lstm
  *           (steps + 2, N, H), then the last c. Residuals: cs (steps, N, H), acts (steps, N, 4 * H): gates after their
- *           functions; of a gru r, z, u, p of u. backward: `states` are cs for lstm, `first` is c0 or h0
- * Defines   dtype, mode (tanh, relu, lstm, gru), stage (forward, backward, previous, widen, pack), keep (bool: write the residuals)
+ *           functions; of a gru r, z, u, p of u; of a gru_before r, z, u, r h. backward: `states` are cs for lstm, `first` is c0 or h0
+ * Defines   dtype, mode (tanh, relu, lstm, gru, gru_before), stage (forward, backward, previous, widen, pack), keep (bool: write the residuals)
  *           bias (bool), lengths (None, i32 or i64: code of the ends of rows), engine (simd, tile, copy), V (lanes), VP (from gate to
  *           gate of a product)
  * Tunables  MR, NV: see _rnn_simd.   TU, TR, RM, TK: see _rnn_tile
- * Launch    see the engines: simd has all steps in one launch or one step per launch, tile one step per launch.
+ * Launch    see the engines: simd has all steps in one launch or one product of a step per launch, tile the latter.
  *           previous, widen: grid (items), each with `chunk` elements
  * Notes     flops: 2 N G H^2 a step, each way. Bytes: w once per work-group and step. Rows do not depend on each other
  * Source    Hochreiter, Schmidhuber, "Long short-term memory", 1997; Cho et al., 2014; Werbos, "Backpropagation through

@@ -8,7 +8,14 @@ from clnn.device import Device
 from harness import check_against_reference, lacks
 from samples import gather
 
-FAMILIES = {"elementwise": 12, "activation": 6, "softmax": 24, "batch_norm": 8, "norm": 16, "pool": 40}
+FAMILIES = {
+    "elementwise": 12,
+    "activation": 6,
+    "softmax": 24,
+    "batch_norm": 8,
+    "norm": 16,
+    "pool": 40,
+}
 
 
 def some_of_each():

@@ -141,6 +141,20 @@ def test_cells_equal_torch(name, shape, device):
 
 
 @pytest.mark.peers
+def test_a_cell_may_reset_before_its_product(device):
+    ours = nn.GRUCell(D, H, reset_after=False).to(device)
+    assert nn.build_module(nn.module_config(ours)).reset_after is False
+    w_ih, w_hh, b_ih, b_hh = (torch.tensor(p.numpy()) for p in ours.parameters())
+    x, h = normal(3, D), normal(3, H, seed=1)
+    a, b = torch.tensor(x), torch.tensor(h)
+    of_x, of_h = a @ w_ih.T + b_ih, b @ w_hh.T + b_hh
+    r, z = ((of_x + of_h)[:, k * H : (k + 1) * H].sigmoid() for k in range(2))
+    n = (of_x[:, 2 * H :] + (r * b) @ w_hh[2 * H :].T + b_hh[2 * H :]).tanh()
+    got = ours(clnn.tensor(x, device=device), clnn.tensor(h, device=device))
+    np.testing.assert_allclose(got.numpy(), ((1 - z) * n + z * b).numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.peers
 @pytest.mark.parametrize("name", KINDS)
 def test_bidirectional_is_a_layer_of_both_directions(name, device):
     theirs, _ = pair(name, D, H, bidirectional=True, device=device)
@@ -227,9 +241,11 @@ def test_a_thousand_steps_train(device):
     assert np.abs(x.grad.numpy()[0]).max() > 0
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_a_sequence_and_its_steps_are_the_same(name, device):
-    layer, cell = getattr(nn, name)(D, H).to(device), getattr(nn, f"{name}Cell")(D, H).to(device)
+@pytest.mark.parametrize(
+    ("name", "kind"), [*((name, {}) for name in KINDS), ("GRU", {"reset_after": False})]
+)
+def test_a_sequence_and_its_steps_are_the_same(name, kind, device):
+    layer, cell = (getattr(nn, n)(D, H, **kind).to(device) for n in (name, f"{name}Cell"))
     cell.load_state_dict({n.removesuffix("_l0"): p for n, p in layer.state_dict().items()})
     x, state = clnn.tensor(normal(4, 3, D), device=device), None
     for t in range(4):

@@ -83,12 +83,14 @@ SAMPLES = [
     *[run(fn, 3, 9, 20, bias=fn == "gru_sequence", reverse=True) for fn in ALL],
     *[run(fn, 5, 7, 19, lengths=ENDS, reverse=r) for fn in ALL for r in (False, True)],
     run("gru_sequence", 5, 7, 19, bias=True, lengths=ENDS, kind="int32", reverse=True),
-    *[run("gru_sequence", *size, bias=True, reset_after=False) for size in SIZES[:3]],
-    *[run("gru_sequence", 5, 7, 9, lengths=ENDS, reverse=r, reset_after=False) for r in (False, True)],
-    run("gru_sequence", 3, 9, 7, bias=True, reset_after=False, dtype="float64"),
+    *[run("gru_sequence", *size, bias=True, reset_after=False) for size in SIZES],
+    *[run("gru_sequence", 5, 7, 19, lengths=ENDS, reverse=r, reset_after=False) for r in (False, True)],
+    run("gru_sequence", 3, 9, 20, bias=True, reverse=True, reset_after=False),
+    *[run("gru_sequence", 3, 9, 37, bias=True, reset_after=False, dtype=d) for d in ("float64", "float16", "bfloat16")],
     *[run("rnn_sequence", *size, nonlinearity="relu") for size in [(3, 2, 5), (4, 9, 33)]],
     *[run("lstm_sequence", 3, 9, 37, dtype=d) for d in ("float64", "float16", "bfloat16")],
     *[run(fn, 2, 0, 3) for fn in ALL],
+    run("gru_sequence", 2, 0, 3, reset_after=False),
 ]  # fmt: skip
 
 H0, W = T(2, 4), T(16, 4)

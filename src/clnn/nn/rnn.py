@@ -326,4 +326,11 @@ class LSTMCell(_Lstm, _Cell):
 
 
 class GRUCell(_Gru, _Cell):
-    """One step of a GRU.  (N, input_size), (N, H) -> (N, H); or all without N. hx None: zeros."""
+    """One step of a GRU, its formula too.  (N, input_size), (N, H) -> (N, H); or all without N. hx None: zeros."""
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, device: DeviceLike = None,
+        dtype: DTypeLike = None, *, reset_after: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(input_size, hidden_size, bias, device, dtype)
+        self.reset_after = bool(reset_after)

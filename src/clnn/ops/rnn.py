@@ -9,11 +9,9 @@ from ..autograd import T, Variable, apply, is_grad_enabled
 from ..errors import DTypeError, SettingError, ShapeError
 from ..op import Op
 from ..shapes import Shape, Spec
-from .elementwise import add, gt, mul, sub, where
-from .fused import fused_linear
 from .matmul import MATMUL
-from .movement import narrow, reshape
-from .parts import chunk, pad, stack
+from .movement import cat, narrow, reshape
+from .parts import pad
 from .reduce import sum as reduce_sum
 from .rules import check_floating, operand
 
@@ -56,13 +54,12 @@ def gru_sequence(gates: T, h0: T, weight_hh: T, bias_hh: T | None = None, length
     h[t] = (1 - u) tanh(n + sigmoid(r + R) N) + u h[t-1] with u = sigmoid(z + Z). gates (T, N, 3 H), h0 (N, H),
     weight_hh (3 H, H), bias_hh (3 H,) -> all h (T, N, H) and the last (N, H). lengths, reverse and errors are those of
     `rnn_sequence`. Without reset_after the reset scales h before its product, as Keras has it:
-    tanh(n + (sigmoid(r + R) h[t-1]) @ W_n.T + b_n), a few launches per step.
+    tanh(n + (sigmoid(r + R) h[t-1]) @ W_n.T + b_n).
     Source: Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014.
     """
-    if not reset_after:
-        return _reset_before(gates, h0, weight_hh, bias_hh, lengths, bool(reverse))
     bias = () if bias_hh is None else (bias_hh,)
-    hs, h = _run(GRU, (gates, h0, weight_hh, *bias), lengths, 1, reverse, bias=bool(bias))
+    before = {} if reset_after else {"reset_after": False}
+    hs, h = _run(GRU, (gates, h0, weight_hh, *bias), lengths, 1, reverse, bias=bool(bias), **before)
     return hs, h
 
 
@@ -78,42 +75,6 @@ def _run(op: Op, operands: tuple[Any, ...], lengths: Any, lasts: int, reverse: b
     steps = states.shape[0] - lasts
     last = (reshape(narrow(states, 0, steps + k, 1), states.shape[1:]) for k in range(lasts))
     return apply(LEADING, states, length=steps), *last
-
-
-def _reset_before(
-    gates: Any, h: Any, weight_hh: Any, bias_hh: Any, lengths: Any, reverse: bool
-) -> Any:
-    """`gru_sequence` without reset_after, composed step by step."""
-    bias, ends = ((x,) if x is not None else () for x in (bias_hh, lengths))
-    given = (gates, h, weight_hh, *bias, *ends)
-    for x in given:
-        operand(GRU.name, x)
-    GRU.infer(
-        *(x.spec for x in given), reverse=reverse, keep=False, lengths=bool(ends), bias=bool(bias)
-    )
-    steps, rows = gates.shape[:2]
-    gates = add(gates, bias_hh) if bias else gates
-    of_r, of_z, of_n = (_steps(x) for x in chunk(gates, 3, 2))
-    to_r, to_z, to_n = chunk(weight_hh, 3, 0)
-    found = [h] * steps
-    for t in reversed(range(steps)) if reverse else range(steps):
-        r = fused_linear(h, to_r, activation="sigmoid", residual=of_r[t])
-        z = fused_linear(h, to_z, activation="sigmoid", residual=of_z[t])
-        n = fused_linear(mul(r, h), to_n, activation="tanh", residual=of_n[t])
-        found[t] = after = add(n, mul(z, sub(h, n)))
-        if ends:
-            alive = reshape(gt(lengths, t), (rows, 1))
-            found[t], after = where(alive, after, 0.0), where(alive, after, h)
-        h = after
-    return stack(found, 0), h
-
-
-def _steps(x: Any) -> list[Any]:
-    """The parts of x along its first axis, by halves: their gradients meet in log2 additions and not in a row."""
-    if x.shape[0] == 1:
-        return [reshape(x, x.shape[1:])]
-    half = x.shape[0] // 2
-    return [*_steps(narrow(x, 0, 0, half)), *_steps(narrow(x, 0, half, x.shape[0] - half))]
 
 
 # --- shape rules --------------------------------------------------------------------------------
@@ -175,7 +136,7 @@ def _infer_lstm(gates: Spec, h0: Spec, c0: Spec, w: Spec, *rest: Spec, reverse: 
 
 
 def _infer_gru(gates: Spec, h0: Spec, w: Spec, *rest: Spec, reverse: bool, keep: bool, lengths: bool,
-               bias: bool) -> tuple[Spec, ...]:  # fmt: skip
+               bias: bool, reset_after: bool = True) -> tuple[Spec, ...]:  # fmt: skip
     _check("gru_sequence", gates, (h0,), w, rest[:bias], rest[bias:])
     return _made(gates, w.shape[1], 1, (4,) if keep else ())
 
@@ -187,13 +148,17 @@ def _infer_grad(count: int, products: int) -> Callable[..., tuple[Spec, ...]]:
     """
 
     def infer(
-        g: Spec, states: Spec, *rest: Spec, reverse: bool, lengths: bool, **_: Any
-    ) -> tuple[Spec, ...]:
+        g: Spec, states: Spec, *rest: Spec, reverse: bool, lengths: bool, reset_after: bool = True,
+        **_: Any,
+    ) -> tuple[Spec, ...]:  # fmt: skip
         w = rest[-2 if lengths else -1]
         lasts = 2 if count == 4 else 1
         steps, rows, units = g.shape[0] - lasts, g.shape[1], w.shape[1]
         gate = Spec((steps, rows, count * units), g.dtype)
-        return (*(gate,) * products, *(Spec((rows, units), g.dtype),) * lasts)
+        return (
+            *(gate,) * (products if reset_after else 1),
+            *(Spec((rows, units), g.dtype),) * lasts,
+        )
 
     return infer
 
@@ -217,6 +182,16 @@ def _weight_grads(dgates: Any, states: Any, h0: Any, lengths: tuple[Any, ...], r
     return (dw, *(reduce_sum(rows, 0) if needed else None for needed in needs[1:]))
 
 
+def _reset_weight_grad(dx: Any, states: Any, acts: Any, h0: Any, ends: Any, reverse: bool) -> Any:
+    """The gradient of weight_hh where the last third of it was multiplied by r h, which acts end in."""
+    units = h0.shape[1]
+    of_rz, of_n = narrow(dx, 2, 0, 2 * units), narrow(dx, 2, 2 * units, units)
+    (by_rz,) = _weight_grads(of_rz, states, h0, ends, reverse, (True,))
+    scaled = reshape(narrow(acts, 2, 3 * units, units), (-1, units))
+    by_n = apply(MATMUL, reshape(of_n, (-1, units)), scaled, transpose_a=True, transpose_b=False)
+    return cat([by_rz, by_n], 0)
+
+
 def _vjp_rnn(g: Any, outs: Any, gates: Any, h0: Any, w: Any, *rest: Any, needs: Any, reverse: bool,
              lengths: bool, nonlinearity: str, **_: Any) -> Any:  # fmt: skip
     states = outs[0]
@@ -236,9 +211,15 @@ def _vjp_lstm(g: Any, outs: Any, gates: Any, h0: Any, c0: Any, w: Any, *rest: An
 
 
 def _vjp_gru(g: Any, outs: Any, gates: Any, h0: Any, w: Any, *rest: Any, needs: Any, reverse: bool,
-             lengths: bool, bias: bool, **_: Any) -> Any:  # fmt: skip
+             lengths: bool, bias: bool, reset_after: bool = True, **_: Any) -> Any:  # fmt: skip
     states, acts = outs
     ends = rest[bias:]
+    if not reset_after:
+        dx, dh = apply(GRU_GRAD, g, states, acts, h0, w, *ends, reverse=reverse, lengths=lengths,
+                       reset_after=False)  # fmt: skip
+        dw = _weight_grads(dx, states, h0, ends, reverse, (False, *needs[3 : 3 + bias]))
+        by_w = _reset_weight_grad(dx, states, acts, h0, ends, reverse) if needs[2] else None
+        return (dx, dh, by_w, *dw[1:], *(None for _ in ends))
     dx, dproduct, dh = apply(GRU_GRAD, g, states, acts, h0, w, *ends, reverse=reverse, lengths=lengths)  # fmt: skip
     dw = _weight_grads(dproduct, states, h0, ends, reverse, needs[2 : 3 + bias])
     return (dx, dh, *dw, *(None for _ in ends))

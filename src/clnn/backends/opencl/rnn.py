@@ -46,9 +46,14 @@ class Call(NamedTuple):
     defines: dict[str, Any]
 
     @property
+    def parts(self) -> int:
+        """Products of a step that need each other."""
+        return 2 if self.mode == "gru_before" else 1
+
+    @property
     def launches(self) -> int:
-        """Steps, and one more for the gradient of the initial state."""
-        return self.problem.steps + (self.stage == "backward")
+        """Products of all steps, and one more for the gradient of the initial state."""
+        return self.parts * self.problem.steps + (self.stage == "backward")
 
     def scratch(self, rt: Runtime, pitch: int) -> list[Buffer]:
         """Memory for what is carried from step to step."""
@@ -57,6 +62,8 @@ class Call(NamedTuple):
         out = [rt.empty(Spec((1 + forward, rows, pitch), wide))]
         if self.mode == "lstm":
             out.append(rt.empty(Spec((rows, pitch), wide)))
+        if self.mode == "gru_before" and forward:
+            out.append(rt.empty(Spec((2, rows, pitch), wide)))
         if not forward:
             out.append(rt.empty(Spec((2, rows, gates * units), wide)))
         return out
@@ -171,8 +178,10 @@ def _plain(rt: Runtime, call: Call) -> None:
 def _each(rt: Runtime, call: Call, grid: tuple[int, ...], **how: Any) -> None:
     pitch = call.problem.units
     scratch = call.scratch(rt, pitch)
-    for s in range(call.launches):
-        call.launch(rt, grid, call.weight, scratch, pitch, s, engine="tile", V=1, NB=1, VP=1, **how)
+    for n in range(call.launches):
+        s, part = divmod(n, call.parts)
+        call.launch(rt, grid, call.weight, scratch, pitch, s, engine="tile", part=part, V=1, NB=1, VP=1,
+                    **how)  # fmt: skip
 
 
 ENGINES = [
@@ -191,7 +200,9 @@ def _run(rt: Runtime, op: str, call: Call) -> None:
         choose(op, ENGINES, p, rt.info).launch(rt, call)
 
 
-def _mode(op: str, nonlinearity: str) -> str:
+def _mode(op: str, nonlinearity: str, reset_after: bool) -> str:
+    if not reset_after:
+        return "gru_before"
     return nonlinearity if op == "rnn_sequence" else op[: op.index("_")]
 
 
@@ -200,7 +211,7 @@ def _forward(op: str) -> Callable[..., None]:
 
     @planned
     def launch(rt: Runtime, *arrays: Buffer, reverse: bool, keep: bool, lengths: bool, bias: bool = False,
-               nonlinearity: str = "") -> None:  # fmt: skip
+               nonlinearity: str = "", reset_after: bool = True) -> None:  # fmt: skip
         gates, h0, *more = arrays[:own]
         weight, after = arrays[own], arrays[own + 1 :]
         steps, rows, _ = gates.shape
@@ -208,7 +219,8 @@ def _forward(op: str) -> Callable[..., None]:
         p = Problem(steps, rows, units, width // units, gates.dtype)
         defines = {"keep": keep, "bias": bias, "lengths": after[bias].dtype.code if lengths else None}  # fmt: skip
         before = (gates, _widened(rt, h0), *more)
-        _run(rt, op, Call("forward", _mode(op, nonlinearity), p, before, weight, after, reverse, defines))  # fmt: skip
+        mode = _mode(op, nonlinearity, reset_after)
+        _run(rt, op, Call("forward", mode, p, before, weight, after, reverse, defines))
 
     return launch
 
@@ -217,14 +229,16 @@ def _backward(op: str) -> Callable[..., None]:
     own = 2 if op == "rnn_sequence" else 4
 
     @planned
-    def launch(rt: Runtime, *arrays: Buffer, reverse: bool, lengths: bool, nonlinearity: str = "") -> None:  # fmt: skip
+    def launch(rt: Runtime, *arrays: Buffer, reverse: bool, lengths: bool, nonlinearity: str = "",
+               reset_after: bool = True) -> None:  # fmt: skip
         before, weight, after = arrays[:own], arrays[own], arrays[own + 1 :]
         dx = after[lengths]
         steps, rows, _ = dx.shape
         width, units = weight.shape
         p = Problem(steps, rows, units, width // units, dx.dtype)
         defines = {"keep": True, "bias": False, "lengths": after[0].dtype.code if lengths else None}  # fmt: skip
-        call = Call("backward", _mode(op, nonlinearity), p, before, weight, after, reverse, defines)
+        mode = _mode(op, nonlinearity, reset_after)
+        call = Call("backward", mode, p, before, weight, after, reverse, defines)
         _run(rt, f"{op}_grad", call)
 
     return launch

@@ -61,9 +61,10 @@ def lstm_sequence(
 
 @implements("gru_sequence")
 def gru_sequence(
-    gates: Any, h0: Any, w: Any, *rest: Any, reverse: bool, keep: bool, bias: bool, **_: Any
-) -> Any:
-    """The states, and the last; to keep: r, z, n after their functions, and the product that r scales."""
+    gates: Any, h0: Any, w: Any, *rest: Any, reverse: bool, keep: bool, bias: bool, reset_after: bool = True,
+    **_: Any,
+) -> Any:  # fmt: skip
+    """The states, and the last; to keep: r, z, n after their functions, and the product that r scales or r h."""
     h, w, b = _wide(h0), _wide(w), _wide(rest[0]) if bias else 0
     states = np.zeros((len(gates) + 1, *h0.shape), h0.dtype)
     acts = np.zeros((len(gates), len(h0), 4 * h0.shape[1]), gates.dtype)
@@ -71,10 +72,13 @@ def gru_sequence(
         xr, xz, xn = np.split(_wide(gates[t]), 3, axis=1)
         pr, pz, pn = np.split(h @ w.T + b, 3, axis=1)
         r, z = _sigmoid(xr + pr), _sigmoid(xz + pz)
-        n = np.tanh(xn + r * pn)
+        scaled = pn if reset_after else r * h
+        if not reset_after:
+            pn = scaled @ w.T[:, 2 * h0.shape[1] :] + (b[2 * h0.shape[1] :] if bias else 0)
+        n = np.tanh(xn + (r * pn if reset_after else pn))
         h = np.where(live, (1 - z) * n + z * h, h)
         states[t] = np.where(live, h, 0)
-        acts[t] = np.where(live, np.concatenate([r, z, n, pn], axis=1), 0)
+        acts[t] = np.where(live, np.concatenate([r, z, n, scaled], axis=1), 0)
     states[-1] = h
     return (states, acts) if keep else states
 
@@ -141,9 +145,10 @@ def lstm_sequence_grad(
 
 @implements("gru_sequence_grad")
 def gru_sequence_grad(
-    g: Any, states: Any, acts: Any, h0: Any, w: Any, *ends: Any, reverse: bool, **_: Any
-) -> Any:
-    """Gradients by gates, by the products h @ w.T, and by h0."""
+    g: Any, states: Any, acts: Any, h0: Any, w: Any, *ends: Any, reverse: bool, reset_after: bool = True,
+    **_: Any,
+) -> Any:  # fmt: skip
+    """Gradients by gates, if reset_after by the products h @ w.T, and by h0."""
     steps, (rows, units) = len(acts), h0.shape
     carry, w = _wide(g[-1]), _wide(w)
     dx, dproduct = (np.zeros((steps, rows, 3 * units), g.dtype) for _ in range(2))
@@ -153,9 +158,15 @@ def gru_sequence_grad(
         dh = carry + _wide(g[t])
         dz = dh * (_wide(before[t]) - n) * z * (1 - z)
         dn = dh * (1 - z) * (1 - n * n)
+        if not reset_after:  # `product` is r h
+            by = np.where(live, dn @ w[2 * units :], 0)
+            d = np.where(live, np.concatenate([by * product * (1 - r), dz, dn], axis=1), 0)
+            dx[t] = d
+            carry = np.where(live, dh * z + by * r, carry) + d[:, : 2 * units] @ w[: 2 * units]
+            continue
         dr = dn * product * r * (1 - r)
         d = np.where(live, np.concatenate([dr, dz, dn * r], axis=1), 0)
         dx[t] = np.where(live, np.concatenate([dr, dz, dn], axis=1), 0)
         dproduct[t] = d
         carry = np.where(live, dh * z, carry) + d @ w
-    return dx, dproduct, carry.astype(g.dtype)
+    return (dx, dproduct, carry.astype(g.dtype)) if reset_after else (dx, carry.astype(g.dtype))
