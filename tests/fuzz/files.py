@@ -20,6 +20,8 @@ from clnn import io, nn, optim
 from clnn.backends.opencl import trust_store, tuning, tuning_store
 from clnn.backends.opencl.program_store import Programs
 from clnn.cli import tune
+from clnn.compat import keydnn
+from clnn.compat.keydnn import checkpoint, layers
 from clnn.doctor import caches
 from clnn.errors import ClnnError
 from fuzz.check import Finding
@@ -53,6 +55,15 @@ def _model() -> Any:
         nn.Linear(8, 3),
         nn.Dropout(0.1),
     )
+
+
+def _keydnn() -> Any:
+    """A checkpoint of KeyDNN's, as JSON has it."""
+    model = keydnn.Sequential(
+        layers.Conv2d(1, 2, (3, 1)), layers.BatchNorm2d(2), layers.Flatten(), layers.Linear(8, 3),
+        layers.GRU(3, 2), layers.Bidirectional(layers.LSTM(2, 1)), keydnn.Softmax(),
+    )  # fmt: skip
+    return checkpoint.to_payload(model)
 
 
 def _optimizer() -> Any:
@@ -118,6 +129,7 @@ def good() -> dict[str, Any]:
         if hasattr(nn, "module_config")
         else {"class": "ReLU", "config": {}}
     )
+    out["keydnn"] = _keydnn()
     device = _device()
     if device is not None:
         text = tuning_store.profile(
@@ -208,6 +220,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "model": lambda path: io.load_model(path, nn.build_module, "cpu"),
     "optimizer": lambda path: _optimizer().load_state_dict(io.load(path, "cpu")),
     "config": _config,
+    "keydnn": keydnn.Sequential.load_json,
     "profile": lambda path: list(tune._imported(path)),
     "tuning cache": _cached("tuning"),
     "trust": _cached("trust"),

@@ -7,9 +7,9 @@ from typing import Any
 
 from harness import torch
 from samples import Sample
+from samples.batch_norm import fused_by_parts
 from samples.fused import conv_by_parts, linear_by_parts
 from samples.indexing import get, put
-from samples.norm import fused_by_parts
 
 
 def _norm(

@@ -65,7 +65,8 @@ def gru_sequence(
     **_: Any,
 ) -> Any:  # fmt: skip
     """The states, and the last; to keep: r, z, n after their functions, and the product that r scales or r h."""
-    h, w, b = _wide(h0), _wide(w), _wide(rest[0]) if bias else 0
+    h, w = _wide(h0), _wide(w)
+    b = _wide(rest[0]) if bias else np.zeros(len(w), w.dtype)
     states = np.zeros((len(gates) + 1, *h0.shape), h0.dtype)
     acts = np.zeros((len(gates), len(h0), 4 * h0.shape[1]), gates.dtype)
     for t, live in _steps(len(gates), len(h0), rest[bias:], reverse):
@@ -74,7 +75,7 @@ def gru_sequence(
         r, z = _sigmoid(xr + pr), _sigmoid(xz + pz)
         scaled = pn if reset_after else r * h
         if not reset_after:
-            pn = scaled @ w.T[:, 2 * h0.shape[1] :] + (b[2 * h0.shape[1] :] if bias else 0)
+            pn = scaled @ w.T[:, 2 * h0.shape[1] :] + b[2 * h0.shape[1] :]
         n = np.tanh(xn + (r * pn if reset_after else pn))
         h = np.where(live, (1 - z) * n + z * h, h)
         states[t] = np.where(live, h, 0)
