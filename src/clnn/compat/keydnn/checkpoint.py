@@ -25,7 +25,8 @@ from ...tensor import tensor
 from .module import MODULES, Module
 
 FORMAT = "keydnn.json.ckpt.v1"
-_LARGEST = 1 << 31  # of any size in a config; none of a real network comes near
+# Numbers in a config may be as large: sizes of layers, which make memory of them, and what others keep there.
+_LARGEST_SIZE, _LARGEST = 1 << 24, 1 << 31
 
 
 class MissingParameterError(FileFormatError, KeyError):
@@ -119,7 +120,8 @@ def module_from_config(node: Any) -> Any:
         raise FileFormatError(
             f"checkpoint: expected a registered module, got type {name!r:.80}; decorate its class with register_module"
         )
-    if any(isinstance(n, int) and abs(n) > _LARGEST for n in _leaves(cfg)):
+    largest = _LARGEST_SIZE if cls.__module__.startswith("clnn.") else _LARGEST
+    if any(isinstance(n, int) and abs(n) > largest for n in _leaves(cfg)):
         raise FileFormatError(f"checkpoint: expected sizes of a network, got {cfg!r:.200}")
     try:
         made = cls.from_config(_here(cfg))
