@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ClnnError, DeviceError, OutOfMemoryError
+from ...errors import ClnnError, DeviceError, KernelBuildError, OutOfMemoryError
 from ...op import OPS
 from ...shapes import Shape, Spec
 from .. import Backend
 from .algorithms import algorithm
+from .failure import TooLargeError
 
 if TYPE_CHECKING:
     from . import OpenCL
@@ -66,10 +67,12 @@ class SelfTest:
                     op, [self.backend.upload(a) for a in host], outs, settings
                 )
                 results = [self.backend.download(a) for a in arrays]
-            except OutOfMemoryError:
-                return None  # which says nothing of the algorithm
-            except DeviceError:
-                raise  # neither does a device that is gone
+            except TooLargeError:
+                return None
+            except (OutOfMemoryError, DeviceError):
+                raise  # which says nothing of the algorithm: it is compared when it is chosen again
+            except KernelBuildError as error:
+                return str(error).splitlines()[-1]
             except ClnnError as error:
                 return str(error).splitlines()[0]
         if way[0] not in used:

@@ -20,13 +20,29 @@ if TYPE_CHECKING:
     from .runtime import Buffer
 
 
+class _Unproven(Exception):  # noqa: N818 (it ends a launch, and is no error)
+    """What was about to run and has not proved itself: nothing is launched, no plan is kept."""
+
+    def __init__(self, variant: Variant) -> None:
+        super().__init__(str(variant))
+        self.variant = variant
+
+
 class _Call(threading.local):
-    """The call that is being planned on this thread: its dtype, what was chosen for it, and what lacked memory."""
+    """The call that is being planned on this thread: its outputs, what was chosen for it, and what lacked memory."""
 
     def __init__(self) -> None:
-        self.dtype = ""
+        self.outs: Sequence[Buffer] = ()  # empty outside of a call
+        self.passed: frozenset[Variant] = (
+            frozenset()
+        )  # of which nothing can be said in a call of this kind
         self.chosen: list[tuple[str, str]] = []
         self.small: set[tuple[str, str]] = set()
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the call, which that of its first output is."""
+        return str(self.outs[0].dtype) if self.outs else ""
 
 
 class Trust:
@@ -41,7 +57,6 @@ class Trust:
         families = {f"{__package__}.{table.family}" for table in tuning.tables().values()}
         # every op of a family that has a choice somewhere: one op may run by the algorithms of another
         self.ops = frozenset(op for op, run in backend.impls.items() if run.__module__ in families)
-        self.choices = 0
         self._call = _Call()
         algorithms.judge(self.info, self)
 
@@ -53,9 +68,22 @@ class Trust:
         return bool(failed) and Variant(op, algorithm, self._call.dtype) in failed
 
     def chosen(self, op: str, algorithm: str) -> None:
-        """Note what a plan is made with."""
-        self._call.chosen.append((op, algorithm))
-        self.choices += 1
+        """Note what a plan is made with; ends the call of one that is yet to be compared.
+
+        Raises DeviceError where all there was to choose has failed.
+        """
+        call = self._call
+        if not call.outs:
+            return  # of another backend on the device, which nobody judges
+        call.chosen.append((op, algorithm))
+        variant = Variant(op, algorithm, call.dtype)
+        if variant in self.verdicts.failed:
+            raise DeviceError(
+                f"{op}: expected an algorithm that computes {variant.dtype} right on {self.info.name}, "
+                f"got none: {self.verdicts.failed[variant]}; use another device or driver"
+            )
+        if self.compares and variant not in self.verdicts.proven and variant not in call.passed:
+            raise _Unproven(variant)
 
     def run(self, impl: Callable[..., None], op: str, inputs: Sequence[Any], outs: Sequence[Buffer],
             settings: dict[str, Any]) -> None:  # fmt: skip
@@ -77,59 +105,50 @@ class Trust:
 
     def _run(self, impl: Callable[..., None], op: str, inputs: Sequence[Any], outs: Sequence[Buffer],
              settings: dict[str, Any]) -> None:  # fmt: skip
-        before, error = self.choices, None
-        self._call.chosen.clear()  # another backend on the device may have left some
-        if self.verdicts.failed:
-            self._call.dtype = str(outs[0].dtype)
+        call = self._call
+        outer = call.outs
+        call.outs = outs
+        call.chosen.clear()  # a call that failed may have left some
+        refused: str | None = None
         try:
-            impl(self.backend.rt, *inputs, *outs, **settings)
-            if self.choices == before:
-                return  # a plan that has run before: all of it is known
-        except KernelBuildError as found:
-            error = found
-        except TooLargeError:
-            raise
-        except BaseException:
-            self._call.chosen.clear()
-            raise
-        chosen = [Variant(*way, str(outs[0].dtype)) for way in dict.fromkeys(self._call.chosen)]
-        self._call.chosen.clear()
-        if error is not None and not chosen:
-            raise error
-        failed = self._examine(chosen, error, op, inputs, settings)
-        if failed:
-            for variant, why in failed:
-                self._quarantine(variant, why)
-            self.backend.rt.plans.clear()
+            return impl(self.backend.rt, *inputs, *outs, **settings)
+        except _Unproven as found:
+            variant = found.variant
+        except KernelBuildError as error:
+            if not call.chosen:
+                raise
+            variant, refused = Variant(*call.chosen[-1], call.dtype), str(error).splitlines()[-1]
+        finally:
+            call.outs = outer
+        passed = call.passed
+        if refused is not None:
+            self._quarantine(variant, refused)
+        elif not self._examined(variant, op, inputs, settings):
+            passed |= {variant}
+        before, call.passed = call.passed, passed
+        try:
             self._run(impl, op, inputs, outs, settings)
+        finally:
+            call.passed = before
 
-    def _examine(self, chosen: Sequence[Variant], error: KernelBuildError | None, op: str,
-                 inputs: Sequence[Any], settings: dict[str, Any]) -> list[tuple[Variant, str]]:  # fmt: skip
-        for variant in chosen:
-            if variant in self.verdicts.failed:
-                raise DeviceError(
-                    f"{variant.op}: expected an algorithm that computes {variant.dtype} right on {self.info.name}, "
-                    f"got none: {self.verdicts.failed[variant]}; use another device or driver"
-                ) from error
-        if error is not None:
-            return [(chosen[-1], str(error).splitlines()[-1])]
+    def _examined(self, variant: Variant, op: str, inputs: Sequence[Any],
+                  settings: dict[str, Any]) -> bool:  # fmt: skip
+        """Compare it with the reference, and keep the verdict; False where nothing can be said."""
         specs = [a.spec for a in inputs if hasattr(a, "spec")]
-        if not self.compares or len(specs) != len(inputs):
-            return []
-        failed = []
-        for variant in dict.fromkeys(chosen):
-            if variant not in self.verdicts.proven:
-                way = variant.op, variant.algorithm
-                why = SelfTest(self.backend, self.reference()).wrong(op, way, specs, settings)
-                if why:
-                    failed.append((variant, why))
-                elif why is not None:
-                    self.verdicts.prove(variant)
-        return failed
+        if len(specs) != len(inputs):
+            return False
+        way = variant.op, variant.algorithm
+        why = SelfTest(self.backend, self.reference()).wrong(op, way, specs, settings)
+        if why:
+            self._quarantine(variant, why)
+        elif why is not None:
+            self.verdicts.prove(variant)
+        return why is not None
 
     def _quarantine(self, variant: Variant, why: str) -> None:
         if variant not in self.verdicts.failed:
             self.verdicts.fail(variant, why)
+            self.backend.rt.plans.clear()
             warnings.warn(
                 f"{variant} is not used on {self.info.name} (driver {self.info.driver}): {why}",
                 RuntimeWarning, stacklevel=2,
