@@ -147,6 +147,24 @@ def test_time_that_is_up(fresh, few):
     assert finding.level == "warning"
 
 
+@pytest.mark.parametrize(("why", "known", "said"), [
+    ("", {"matmul.simd.float32"}, "right when tried today: `clnn doctor --clear`"),
+    ("off by 1", {"matmul.simd.float32"}, "off by 2."),
+    ("", set(), "off by 2."),
+    (None, {"matmul.simd.float32"}, "not tried again today"),
+])  # fmt: skip
+def test_what_is_said_of_a_quarantine(why, known, said):
+    variant = "matmul.simd.float32"
+    health = Health("d", {"fp64": True}, quarantined={variant: "off by 2"}, known=frozenset(known))
+    if why is not None:
+        health.checks = [Check("matmul", "a @ b", "float32", variant, 0.1, why, None, (variant,))]
+    found = [f.text for f in advice.findings(Report({}, devices=[health]))]
+    (text,) = [t for t in found if "quarantined" in t]
+    assert said in text
+    assert text.count(";") == (said != "off by 2.")
+    assert any("update its driver" in t for t in found)
+
+
 # --- the command --------------------------------------------------------------------------------
 
 
@@ -175,7 +193,14 @@ def test_the_command_says_what_is_wrong(fresh, few, planted, monkeypatch, tmp_pa
     failed = sum(len(f["failed"]) for f in device["families"].values())
     with zipfile.ZipFile(path) as archive:
         assert len([n for n in archive.namelist() if n.endswith("check.json")]) == failed
-    # what the user sees at the next call: the verdict is kept, and so is said again until it is cleared
+        assert failed
+    # the next process has the verdict, tries it although no time is left, and says so until it is cleared
+    monkeypatch.setitem(fresh.__dict__, "backend", OpenCL(fresh.info, reference=Reference))
+    report = doctor.examine([fresh], budget=-1.0)
+    again = {v for c in report.devices[0].checks for v in c.variants if not c.ok}
+    assert again == set(report.devices[0].known) == set(device["quarantined"])
+    assert report.devices[0].left
+    assert not any("right when tried" in f.text for f in report.findings)
     assert main(["doctor", "--clear"]) == 0
     assert "trust: removed 1 entry" in capsys.readouterr().out
 

@@ -134,7 +134,8 @@ def _show(console: Console, report: Report) -> None:
         tables.say(
             console, f"and {_many(shown['problem'] - _SHOWN, 'more problem')}: see --json", "red"
         )
-    verdict = "healthy" if report.healthy else f"not healthy: {_many(shown['problem'], 'problem')}"
+    well = "healthy as far as was looked at" if any(d.left for d in report.devices) else "healthy"
+    verdict = well if report.healthy else f"not healthy: {_many(shown['problem'], 'problem')}"
     tables.say(
         console, f"{verdict} ({report.seconds:.0f} s)", "green" if report.healthy else "bold red"
     )

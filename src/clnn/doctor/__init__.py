@@ -63,6 +63,7 @@ def _health(device: Device, budget: float, say: Say) -> Health:
             found.error = str(error)
             return found
         before = backend.rt.compilations, backend.rt.compiling
+        found.known = frozenset(_quarantined(backend))
         say("capabilities", 0.0)
         found.probes.extend(probes.probe(backend))
         for check in families.check(device, backend, budget, say):
@@ -72,11 +73,14 @@ def _health(device: Device, budget: float, say: Say) -> Health:
                 found.checks.append(check)
     found.programs = backend.rt.compilations - before[0]
     found.compiling = backend.rt.compiling - before[1]
-    if backend.trust is not None:
-        failed = backend.trust.verdicts.failed
-        found.quarantined = {str(variant): why for variant, why in failed.items()}
+    found.quarantined = _quarantined(backend)
     found.seconds = time.perf_counter() - start
     return found
+
+
+def _quarantined(backend: Any) -> dict[str, str]:
+    trust = backend.trust
+    return {} if trust is None else {str(v): why for v, why in trust.verdicts.failed.items()}
 
 
 def _facts(info: DeviceInfo) -> dict[str, Any]:

@@ -51,14 +51,18 @@ def _device(d: Health) -> Iterator[Finding]:
     wrong = [c for c in d.checks if not c.ok]
     for check in wrong:
         yield Finding("problem", f"{d.name}: {check}: {check.why}.")
-    if wrong:
+    if wrong or d.quarantined:
         driver = d.facts.get("driver")
         yield Finding("advice", f"{d.name}: update its driver ({driver}); `clnn doctor --bundle FILE.zip` writes what "
                                 "reproduces the failures, to be attached to a report.")  # fmt: skip
-    again = {f"{c.way}.{c.dtype}" for c in wrong}
+    again = {v for c in wrong for v in c.variants}
+    tried = {v for c in d.checks for v in c.variants}
     for variant, why in d.quarantined.items():
-        fate = "; no check failed today: `clnn doctor --clear` forgets the verdict"
-        fate = "" if variant in again else fate
+        fate = ""
+        if variant in d.known and variant not in tried:
+            fate = "; it was not tried again today"
+        elif variant in d.known and variant not in again:
+            fate = "; it was right when tried today: `clnn doctor --clear` forgets the verdict"
         yield Finding("problem", f"{d.name}: {variant} is quarantined: {why}{fate}.")
     if d.left:
         yield Finding("warning", f"{d.name}: {d.left} checks were left out, for compiling takes long here and time was "

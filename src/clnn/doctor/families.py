@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import cache, partial
+from functools import cache
 from math import inf
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from ..backends.opencl import OpenCL, tuning
 from ..backends.opencl.algorithms import algorithm
 from ..backends.opencl.selftest import TOLERANCE
+from ..backends.opencl.trust_store import Variant
 from ..device import Device
 from ..errors import ClnnError, KernelBuildError
 from ..tensor import tensor
@@ -29,14 +30,13 @@ _SLOW = (
     "fused",
 )  # what compiles longest comes last, so that little time still sees most families
 
-Job = Callable[[], list[Check]]
-
 
 def check(device: Device, backend: OpenCL, budget: float = inf, say: Say = lambda text, share: None
           ) -> Iterator[Check | None]:  # fmt: skip
     """Every call in every dtype that the device has, by the usual choice and by every algorithm that applies.
 
-    What covers most comes first: None stands for what is not begun within `budget` seconds.
+    What covers most comes first: None stands for what is not begun within `budget` seconds. What is in quarantine
+    is tried in any case, for a verdict without a call that reproduces it helps nobody.
     """
     poison, backend.rt.poison = (
         backend.rt.poison,
@@ -45,26 +45,26 @@ def check(device: Device, backend: OpenCL, budget: float = inf, say: Say = lambd
     until = time.monotonic() + budget
     try:
         jobs = _jobs(device, backend)
-        for k, (text, job) in enumerate(jobs):
-            if time.monotonic() > until:
+        for k, (call, name) in enumerate(jobs):
+            if time.monotonic() > until and not call.suspects(name):
                 yield None
                 continue
-            say(text, k / len(jobs))
-            yield from job()
+            say(f"{call} by {name}" if name else str(call), k / len(jobs))
+            yield from call.by(name) if name else call.usual()
     finally:
         backend.rt.poison = poison
 
 
-def _jobs(device: Device, backend: OpenCL) -> list[tuple[str, Job]]:
-    """By dtype, and in each first all usual choices, then the other algorithms."""
-    out: list[tuple[str, Job]] = []
+def _jobs(device: Device, backend: OpenCL) -> list[tuple[_Call, str]]:
+    """By dtype, and in each first all usual choices, which have no name, then the other algorithms."""
+    out: list[tuple[_Call, str]] = []
     for dtype in FLOATS:
         if dtype == "float64" and not backend.rt.info.fp64:
             continue
         calls = [_Call(case, dtype, device, backend) for case in CASES if dtype in case.dtypes]
         calls.sort(key=lambda c: c.case.family in _SLOW)
-        out += [(str(c), c.usual) for c in calls]
-        out += [(f"{c} by {n}", partial(c.by, n)) for c in calls for n in c.names()]
+        out += [(c, "") for c in calls]
+        out += [(c, n) for c in calls for n in c.names()]
     return out
 
 
@@ -90,6 +90,13 @@ class _Call:
         alone = [self.check(name, (op,))[0] for op in used]
         return [c for c in alone if not c.ok] or [found]
 
+    def suspects(self, name: str) -> bool:
+        """Whether some op of the call is in quarantine by this algorithm."""
+        trust = self.backend.trust
+        return trust is not None and any(
+            Variant(op, name, self.dtype) in trust.verdicts.failed for op in self.case.ways
+        )
+
     def names(self) -> list[str]:
         """The algorithms of the call's ops; those the device would never choose are left out."""
         info = self.backend.rt.info
@@ -109,8 +116,9 @@ class _Call:
         seconds = time.perf_counter() - start
         evidence = self._evidence(name, ops, got, error) if why else None
         way = f"{', '.join(used)}: {name}" if len(used) != 1 else f"{used[0]}.{name}"
+        variants = tuple([str(Variant(op, name, self.dtype)) for op in used])
         return Check(self.case.family, self.case.call, self.dtype, way if used else "", seconds, why,
-                     evidence), used  # fmt: skip
+                     evidence, variants), used  # fmt: skip
 
     def _tried(self, name: str, ops: Sequence[str]) -> tuple[Arrays, Exception | None, list[str]]:
         with ExitStack() as stack:

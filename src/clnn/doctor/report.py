@@ -43,7 +43,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Check:
-    """A call compared with the reference; `way` names the algorithm that was asked for, or nothing."""
+    """A call compared with the reference; `way` and `variants` name the algorithm that was asked for, or nothing."""
 
     family: str
     call: str
@@ -52,6 +52,7 @@ class Check:
     seconds: float
     why: str = ""
     evidence: Evidence | None = None
+    variants: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -71,6 +72,7 @@ class Health:
     probes: list[Probe] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     quarantined: dict[str, str] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()  # what was quarantined before
     left: int = 0  # checks that time did not suffice for
     error: str = ""  # why it could not be opened
     seconds: float = 0.0
