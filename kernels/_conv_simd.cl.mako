@@ -89,6 +89,17 @@ static void put_ended(__global real *y, const acc *v, const int count, __global 
         STORE(y, l, epilogue(v[l] + LOAD(residual, l)));
 }
 % endif
+
+/* The lines of a row's results, wanted soon. */
+static void await(__global const real *row, const int image, const int some)
+{
+    for (int i = 0; i < some; ++i, row += image) {
+% for l in range(0, NR, 16):
+        FETCH(row + ${l});
+% endfor
+        FETCH(row + ${NR - 1});
+    }
+}
 % if PHASES:
 __constant int met[][2] = {${", ".join("{%d, %d}" % run for runs in PHASES for run in runs) or "{0, 0}"}};
 __constant int begin[] = {${", ".join(str(sum(map(len, PHASES[:i]))) for i in range(len(PHASES) + 1))}};
@@ -198,6 +209,14 @@ ${taps(f"for (int u = 0; u < run; ++u) {{ " + " ".join(f"vstore{V}(pixels(base +
                     const index_t hop = fetch ? xc : 0;
                     __global const acc *soon = fetch ? next + then / Q / P * xn + then / Q % P * xp + (then % Q + (b - row) * 16) * xq : x;
                     __global acc *kept = partial + (size_t)(b - row) * ${MR * NR};
+                    if (end == K${"" if residual else " && !past"}) {
+                        const index_t at = m / image * yn + (index_t)(phase * channels + row0) * image + m % image;
+% if residual:
+                        await(residual + at, image, some);
+                        if (!past)
+% endif
+                            await(y + at, image, some);
+                    }
 % if NV > 1:
                     if (M - m <= ${NV // 2 * V}) {
 ${multiply(NV // 2)}
