@@ -8,8 +8,10 @@
 <%namespace name="transform" file="_winograd_transform.cl.mako"/>\
 <%namespace name="tiles" file="_winograd_tiles.cl.mako"/>\
 <%namespace name="gemm" file="_gemm.cl.mako"/>\
+<%namespace name="vectors" file="_lanes.cl.mako"/>\
 <%def name="functions()">
 ${gemm.epilogue()}
+${vectors.fetch()}
 static vec epilogue_lanes(const vec v)
 {
 % if "(" in act.replace("(T)", ""):
@@ -85,6 +87,11 @@ ${tiles.transpose()}
                     some[l] = o + l < O ? LOAD(bias, o + l) : 0;
                 const vec extra = vload${V}(0, some);
 % endif
+                const size_t at = (((size_t)n * O + o) * P + h * ${OUT}) * Q + edge;
+                const int run = segments == 1 ? height * width : width;  // outputs that are neighbours in y, too
+                for (int l = 0; l < min(${V}, O - o); ++l)  // lines that are written next
+                    for (int i = 0; i < run; i += 16)
+                        FETCH(y + at + (size_t)l * P * Q + i);
                 for (int q = (width - 1) / ${OUT}; q >= 0; --q) {  // what a tile has beyond `width` is overwritten by the next row's first
                     const int t = r * wide + q;
                     __global const acc *from = ${place} + t % ${MR} * ${NR} + ob % ${NV} * ${V};
@@ -101,8 +108,6 @@ ${transform.define_result([f"y{i}_{j}" for j in range(OUT)], [f"e{i}_{j}" for j 
 %   endfor
 % endfor
                 }
-                const size_t at = (((size_t)n * O + o) * P + h * ${OUT}) * Q + edge;
-                const int run = segments == 1 ? height * width : width;  // outputs that are neighbours in y, too
                 for (int i = 0; i < height; i += run / width)
                     write_line(lines + i * width * ${V}, run, O - o, (size_t)P * Q, ${"residual + at + (size_t)i * Q, " if residual else ""}y + at + (size_t)i * Q);
             }
