@@ -29,9 +29,9 @@ _PANELS = 16  # of them, at most
 _LEAST = 2**15  # bytes of local memory, half of which is for where they come from
 _KC = 512  # pixels of the output gradient multiplied at a time
 _WIDE = 4  # panels of it, at most
-# What work-items cost: cycles of a launch, and to lay a vector out, by whether pixels of several rows meet in it; to
+# What work-items cost: cycles of a launch, and to lay a vector out, twice that where it was not fetched before; to
 # read a block again, as a part of multiplying it; and how much of a work-item processors wait for each other.
-_LAUNCH, _LAYING, _READ, _UNEVEN = 5000, (8, 16), 0.1, 0.15
+_LAUNCH, _LAYING, _READ, _UNEVEN = 5000, 16, 0.1, 0.15
 # The weight gradient's: to turn a vector, to read a tile of x, to keep a vector's sum for later, to add a slice's.
 _TURNING, _STREAMING, _KEEPING, _ADDING = 12, 5, 8, 20
 _SLICE = 256  # pixels a slice of the weight gradient sums at least
@@ -258,14 +258,14 @@ def _shares(
 
     def cost(at: _Shares) -> float:
         read = ceil_div(at.panels, wide) * at.blocks * _READ
-        item = _LAUNCH + cycles * (at.blocks * at.panels + read) + laying * at.panels
+        item = _LAUNCH + cycles * (at.blocks * at.panels + read) + laying * (at.panels + min(at.panels, wide))
         return (ceil_div(at.spans * at.splits * groups, units) + _UNEVEN) * item
 
     def share(spans: int, splits: int) -> _Shares:
         each, rows = ceil_div(panels, spans), ceil_div(blocks, splits)
         return _Shares(each, rows, ceil_div(panels, each), ceil_div(blocks, rows))
 
-    most = 8 * units
+    most = 32 * units
     return min((share(a, b) for a in range(1, min(panels, most) + 1)
                 for b in range(1, min(blocks, most // a) + 1)), key=cost)  # fmt: skip
 
@@ -289,7 +289,7 @@ def _product(
     taken = sum(b - a for of in met for a, b in of) / (r * s * times) if met else 1.0
     each, rows, spans, splits = _shares(
         ceil_div(m, columns), blocks, p.groups, rt.info.compute_units, wide,
-        taken * k * mr * shape["NV"], k * shape["NV"] * _LAYING[height > 1],
+        taken * k * mr * shape["NV"], k * shape["NV"] * _LAYING,
     )  # fmt: skip
     waiting = spans * splits * p.groups if k > chunk else 0
     partial = rt.empty(Spec((waiting, rows, mr, columns), accumulator(p.kind)))
