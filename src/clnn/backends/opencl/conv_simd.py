@@ -258,14 +258,15 @@ def _shares(
 
     def cost(at: _Shares) -> float:
         read = ceil_div(at.panels, wide) * at.blocks * _READ
-        item = _LAUNCH + cycles * (at.blocks * at.panels + read) + laying * (at.panels + min(at.panels, wide))
+        laid = at.panels + min(at.panels, wide)
+        item = _LAUNCH + cycles * (at.blocks * at.panels + read) + laying * laid
         return (ceil_div(at.spans * at.splits * groups, units) + _UNEVEN) * item
 
     def share(spans: int, splits: int) -> _Shares:
         each, rows = ceil_div(panels, spans), ceil_div(blocks, splits)
         return _Shares(each, rows, ceil_div(panels, each), ceil_div(blocks, rows))
 
-    most = 32 * units
+    most = 8 * units + 48  # shares that are tried: of few processors each may have many
     return min((share(a, b) for a in range(1, min(panels, most) + 1)
                 for b in range(1, min(blocks, most // a) + 1)), key=cost)  # fmt: skip
 
