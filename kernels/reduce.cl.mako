@@ -19,10 +19,9 @@
  *           cache), every result written once; slices add 2/4096 of x at most. Sums go through accumulators that
  *           are emptied every piece, so their error grows with n / 4096, not with n
  * Source    Higham, "The accuracy of floating point summation", 1993
- *           Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983
- *           Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
  */
 <%namespace name="reduce" file="_reduce.cl.mako"/>
+<%namespace name="known" file="_reduce_states.cl.mako"/>
 <%
     floating = compute in ("f32", "f64")
     ctype = {"f64": "double", "f32": "float", "i64": "long", "i32": "int"}[compute]
@@ -61,22 +60,24 @@
     first, zero, combine = FIRST[kind]
     second, zero2, combine2 = SECOND[kind] if two else (None, None, None)
     members = ["a", "b", "n"][:states]
+    mask, index = "long" if ctype in ("double", "long") else "int", "long" if wide else "int"
+    neutral = [zero, index.upper() + "_MAX" if kind == "arg" else "0", "0"]
+    fields = list(zip(members, ["T", "B", "T"], neutral))
     RESULTS = {
         "prod": [f"s.b > 0 ? {'(isfinite(s.a) ? 0 : NAN)' if floating else 0} : s.a", "s.a", "s.b"] if two else ["s.a"], "amax": [f"s.{m}" for m in members], "amin": [f"s.{m}" for m in members],
         "mean": ["s.a / u"], "norm2": ["sqrt(s.a)"], "normp": [f"pow(s.a, 1 / u)"], "max": ["s.a", "s.b"],
         "min": ["s.a", "s.b"], "argmax": ["s.b"], "argmin": ["s.b"], "var": ["s.b / u", "s.a"],
-        "std": ["sqrt(s.b / u)", "s.a"], "logsumexp": ["SHIFT(s.a) + log(s.b)"],
+        "std": ["sqrt(s.b / u)", "s.a"], "logsumexp": ["shift(s.a) + log(s.b)"],
     }
     results = [f"s.{m}" for m in members] if partial else RESULTS.get(op, ["s.a"])
     axes = [f"{p}{d}" for d in range(kept) for p in ("kn", "ks")] + [f"{p}{d}" for d in range(reduced) for p in ("rn", "rs")]
     stores = [f"__global {code}_t *restrict y{k}" for k, code in enumerate(outs)]
     tail = [f"const {ctype} u", "const index_t n", "const index_t slices", "const index_t chunk"]
     arguments = [*stores, *tail, "const index_t count"] + [f"const index_t {a}" for a in axes]
-    last = f"rs{reduced - 1}" if engine == "lanes" else "1"
     PIECE = (64 if engine == "lanes" else 2048) if two else (512 if engine == "lanes" else 4096)
 %>
 typedef ${ctype} T;
-typedef ${"long" if ctype in ("double", "long") else "int"} I;
+typedef ${mask} I;
 % if kind == "arg":
 #define NOWHERE ${"LONG_MAX" if ctype in ("double", "long") else "INT_MAX"}
 typedef index_t B;
@@ -85,67 +86,39 @@ typedef I R;
 typedef T B;
 typedef T R;
 % endif
-#define SHIFT(a) ${"(fabs(a) == INFINITY ? 0 : (a))" if kind == "logsumexp" else "(a)"}
 
-typedef struct { T a; ${"B b;" if two else ""} ${"T n;" if "n" in members else ""} } state;
-
-<%def name="functions(suffix, t, i)">
+<%def name="functions(suffix, t, i, r)">
 static ${t} first${suffix}(const ${t} x, const T u) { return ${first(t)}; }
 static ${t} join${suffix}(const ${t} a, const ${t} b) { return ${combine}; }
+static ${t} shift${suffix}(const ${t} a) { return ${f"fabs(a) == INFINITY ? ({t})(0) : a" if kind == "logsumexp" else "a"}; }
 % if two:
-<%      r = i if kind == "arg" else t %>\
 static ${r} second${suffix}(const ${t} x, const ${t} a, const ${i} at) { return ${second(t)}; }
 static ${r} join2${suffix}(const ${r} a, const ${r} b) { return ${combine2}; }
 % endif
 </%def>
-${functions("", "T", "I")}
+${functions("", "T", "I", "R")}
+${known.states("", "T", "I", "B", "R", kind, two, members, down, mask, index)}
 % if engine == "vector" or W > 1:
+<%  r = "IV" if kind == "arg" else "TV" %>\
 ${reduce.vectors(dtype, ctype)}
-${functions("_v", "TV", "IV")}
+typedef ${f"{index}16" if kind == "arg" else "TV"} BV;
+${functions("_v", "TV", "IV", r)}
+%   if engine == "lanes":
+${known.states("_v", "TV", "IV", "BV", r, kind, two, members, down, mask, index)}
+%   endif
 % endif
 % if engine == "vector":
 ${reduce.folding("folded", ctype, combine)}
 %   if two:
-${reduce.folding("folded2", ("long" if ctype in ("double", "long") else "int") if kind == "arg" else ctype, combine2)}
+${reduce.folding("folded2", mask if kind == "arg" else ctype, combine2)}
 %   endif
 % endif
 
-/* The state of no elements, of a piece of m elements from r on, and of two states. */
+/* The state of no elements. */
 static state nothing(void)
 {
-    const state s = {${", ".join([zero, ("LONG_MAX" if wide else "INT_MAX") if kind == "arg" else "0", "0"][:states])}};
+    const state s = {${", ".join(neutral[:states])}};
     return s;
-}
-% if two:
-static state piece(const T a, const R b, const index_t r, const index_t m)
-{
-    const state s = {a, ${"r + (index_t)b" if kind == "arg" else "b"}${", (T)m" if kind == "var" else ""}};
-    return s;
-}
-% endif
-static state merge(const state s, const state t)
-{
-% if kind == "var":
-    const T n = s.n + t.n, share = n > 0 ? t.n / n : 0, d = t.a - s.a;
-    const state both = {s.a + d * share, s.b + t.b + d * d * s.n * share, n};
-    return both;
-% elif kind == "logsumexp":
-    const T a = join(s.a, t.a);
-    const state both = {a, s.b * exp(s.a - SHIFT(a)) + t.b * exp(t.a - SHIFT(a))};
-    return both;
-% elif kind == "arg":
-    const int tie = (s.a == t.a) | ((s.a != s.a) & (t.a != t.a));
-    const int later = (t.a ${"<" if down else ">"} s.a) | ((t.a != t.a) & (s.a == s.a)) | (tie & (t.b < s.b));
-    const state both = {later ? t.a : s.a, later ? t.b : s.b};
-    return both;
-% elif kind in ("amax", "amin") and two:
-    const T a = join(s.a, t.a);
-    const state both = {a, (s.a == a ? s.b : 0) + (t.a == a ? t.b : 0)};
-    return both;
-% else:
-    const state both = {join(s.a, t.a)${", s.b + t.b" if two else ""}};
-    return both;
-% endif
 }
 
 % for name, axis_count in (("k", kept), ("r", reduced)):
@@ -228,8 +201,7 @@ void vector(__global const real *restrict x, ${", ".join(arguments)})
                 }
                 for (; t + 16 <= m; t += 16)
                     a0 = join_v(a0, first_v(VLOAD(p + t), u));
-                a0 = join_v(join_v(a0, a1), join_v(a2, a3));
-                a = folded(a0);
+                a = folded(join_v(join_v(a0, a1), join_v(a2, a3)));
             }
             for (; t < m; ++t)
                 a = join(a, first((T)LOAD(p, t), u));
@@ -239,19 +211,24 @@ void vector(__global const real *restrict x, ${", ".join(arguments)})
 %   if kind == "var":
             a /= (T)m;
 %   endif
-            const T shift = SHIFT(a);
+            const T known = shift(a);
             R b = ${zero2};
             t = 0;
             if (m >= 16) {
-<%              v = "IV" if kind == "arg" else "TV" %>\
-                ${v} b0 = (${v})(${zero2});
+<%              v, visited = "IV" if kind == "arg" else "TV", "join2_v({}, second_v(VLOAD(p + t + {}), (TV)(known), lane + (IV)((I)t + {})))" %>\
                 const IV lane = (IV)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+                ${v} ${", ".join(f"b{k} = ({v})({zero2})" for k in range(4))};
+                for (; t + 64 <= m; t += 64) {
+% for k in range(4):
+                    b${k} = ${visited.format(f"b{k}", 16 * k, 16 * k)};
+% endfor
+                }
                 for (; t + 16 <= m; t += 16)
-                    b0 = join2_v(b0, second_v(VLOAD(p + t), (TV)(shift), lane + (IV)((I)t)));
-                b = folded2(b0);
+                    b0 = ${visited.format("b0", 0, 0)};
+                b = folded2(join2_v(join2_v(b0, b1), join2_v(b2, b3)));
             }
             for (; t < m; ++t)
-                b = join2(b, second((T)LOAD(p, t), shift, (I)t));
+                b = join2(b, second((T)LOAD(p, t), known, (I)t));
             s = merge(s, piece(a, b, r, m));
 % endif
 </%call>
@@ -284,10 +261,10 @@ ${reduce.scratch("scratch", "state", WG)}
 %   if kind == "var":
                 a /= (T)mine;
 %   endif
-                const T shift = SHIFT(a);
+                const T known = shift(a);
                 R b = ${zero2};
                 for (t = lid; t < m; t += ${span})
-                    b = join2(b, second((T)LOAD(p, ${at.format("t")}), shift, (I)t));
+                    b = join2(b, second((T)LOAD(p, ${at.format("t")}), known, (I)t));
                 s = merge(s, piece(a, b, r, mine));
             }
 % endif
@@ -328,9 +305,14 @@ void lanes(__global const real *restrict x, ${", ".join(arguments)})
         const index_t o = q / blocks % outer * inner + column;
         const int width = ${f"(int)min((index_t){W}, inner - column)" if W > 1 else "1"};
         const index_t base = KEPT(o), step = rs${reduced - 1};
-        state s[${W}];
-        for (int l = 0; l < ${W}; ++l)
-            s[l] = nothing();
+% for name, type, value in fields:
+        ${type} s_${name}[${W}];
+% endfor
+        for (int l = 0; l < ${W}; ++l) {
+% for name, type, value in fields:
+            s_${name}[l] = ${value};
+% endfor
+        }
 <%call expr="pieces('base', 'slice')">
             T a[${W}];
             for (int l = 0; l < ${W}; ++l)
@@ -352,31 +334,47 @@ void lanes(__global const real *restrict x, ${", ".join(arguments)})
 </%call>
             }
 % if not two:
-            for (int l = 0; l < width; ++l)
-                s[l].a = join(s[l].a, a[l]);
+<%call expr="columns()" args="v">
+                    PUT${v}(s_a, join${v}(GET${v}(s_a), GET${v}(a)));
+</%call>
 % else:
-            T shift[${W}];
+            T known[${W}];
             R b[${W}];
             for (int l = 0; l < ${W}; ++l) {
 %   if kind == "var":
                 a[l] /= (T)m;
 %   endif
-                shift[l] = SHIFT(a[l]);
+                known[l] = shift(a[l]);
                 b[l] = ${zero2};
             }
-            for (t = 0; t < m; ++t) {
+            t = 0;
+            for (; t + 8 <= m; t += 8) {
 <%call expr="columns()" args="v">
-                    PUT${v}(b, join2${v}(GET${v}(b), second${v}(ELEMENT${v}(t * step + l), GET${v}(shift), ${"(IV)((I)t)" if v else "(I)t"})));
+<%
+    x = [f"second{v}(ELEMENT{v}((t + {k}) * step + l), GET{v}(known), {f'(IV)((I)t + {k})' if v else f'(I)t + {k}'})" for k in range(8)]
+    while len(x) > 1:
+        x = [f"join2{v}({a}, {b})" for a, b in zip(x[::2], x[1::2])]
+%>\
+                    PUT${v}(b, join2${v}(GET${v}(b), ${x[0]}));
 </%call>
             }
-            for (int l = 0; l < width; ++l)
-                s[l] = merge(s[l], piece(a[l], b[l], r, m));
+            for (; t < m; ++t) {
+<%call expr="columns()" args="v">
+                    PUT${v}(b, join2${v}(GET${v}(b), second${v}(ELEMENT${v}(t * step + l), GET${v}(known), ${"(IV)((I)t)" if v else "(I)t"})));
+</%call>
+            }
+<%call expr="columns()" args="v">
+                    const state${v} all = {${", ".join(f"GET{v}(s_{name})" for name, *_ in fields)}};
+                    const state${v} both = merge${v}(all, piece${v}(GET${v}(a), GET${v}(b), r, m));
+%   for name, *_ in fields:
+                    PUT${v}(s_${name}, both.${name});
+%   endfor
+</%call>
 % endif
 </%call>
         const index_t to_q = slice * n + o;
-        const state *all = s;
         for (int l = 0; l < width; ++l) {
-            const state s = all[l];
+            const state s = {${", ".join(f"s_{name}[l]" for name, *_ in fields)}};
 ${store("to_q + l")}
         }
     }

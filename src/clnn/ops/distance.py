@@ -11,8 +11,9 @@ from ..errors import SettingError
 from ..shapes import Axes, broadcast, normalize_axes, normalize_axis
 from .elementwise import add, cast, clamp, div, mul, sub
 from .movement import expand
-from .reduce import norm, sum
+from .reduce import sum
 from .rules import check_floating, operand, real
+from .statistics import norm
 
 
 def normalize(input: T, p: float = 2.0, dim: Axes = 1, eps: float = 1e-12, out: None = None) -> T:

@@ -14,8 +14,9 @@ from ..shapes import Shape, Spec, pair
 from .elementwise import add, cast, div, mul, pow, square
 from .movement import Ints, as_ints, narrow, reshape
 from .pool import avg_pool2d
-from .reduce import mean, var_mean
+from .reduce import mean
 from .rules import check_floating, operand, real
+from .statistics import var_mean
 
 _EPSILON = {"float64": 2.0**-52}  # of rms_norm, when none is given: that of the accumulator
 _VIEW = "(N, C, *)"

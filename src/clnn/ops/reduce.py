@@ -1,32 +1,24 @@
-"""Reductions over any axes: sums, extremes and where they are, statistics, norms."""
+"""Reductions over any axes: sums, extremes and where they are, logic."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf
 from math import prod as product
 from types import NoneType
 from typing import Any, NamedTuple
 
-from ..autograd import T, Variable, apply, no_grad
-from ..dtypes import DType, Number, accumulator, bool_, float32, int64, uint8
-from ..errors import DTypeError, IndexOutOfRangeError, SettingError, ShapeError
+from ..autograd import T, Variable, apply
+from ..dtypes import DType, accumulator, bool_, int64, uint8
+from ..errors import DTypeError, IndexOutOfRangeError, ShapeError
 from ..op import Op
 from ..shapes import Axes, Shape, Spec, broadcast, normalize_axes, normalize_axis, reduced
 from .elementwise import (
-    abs,
     cast,
-    div,
-    isfinite,
-    logical_and,
     maximum,
     minimum,
-    mul,
-    ne,
-    where,
 )
 from .movement import reshape
-from .rules import check_floating, operand, real
+from .rules import check_floating, operand
 
 
 class Extremes(NamedTuple):
@@ -36,7 +28,7 @@ class Extremes(NamedTuple):
     indices: Any
 
 
-def _axes(op: str, x: Any, dim: Axes) -> Shape:
+def reduced_axes(op: str, x: Any, dim: Axes) -> Shape:
     """The axes to reduce; None and () mean all."""
     operand(op, x)
     if not isinstance(dim, (int, Sequence, NoneType)):
@@ -46,11 +38,11 @@ def _axes(op: str, x: Any, dim: Axes) -> Shape:
 
 def _some_axes(op: str, x: Any, dim: Axes) -> Shape:
     """The axes to reduce; None means all, and () means none: torch's rule for logic alone."""
-    axes = _axes(op, x, dim)
+    axes = reduced_axes(op, x, dim)
     return () if isinstance(dim, Sequence) and not dim else axes
 
 
-def _keep(small: Any, x: Variable, axes: Shape) -> Any:
+def kept(small: Any, x: Variable, axes: Shape) -> Any:
     """A reduced tensor with the reduced axes back as ones, to broadcast against x."""
     return reshape(small, reduced(x.shape, axes, True))
 
@@ -60,7 +52,7 @@ def _keep(small: Any, x: Variable, axes: Shape) -> Any:
 
 def sum(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> T:
     """The sum over `dim` (all axes if None); integers and bool give int64."""
-    axes = _axes("sum", input, dim)
+    axes = reduced_axes("sum", input, dim)
     return apply(
         SUM, input if dtype is None else cast(input, dtype), axes=axes, keepdim=bool(keepdim)
     )
@@ -68,7 +60,7 @@ def sum(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None)
 
 def mean(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> T:
     """The arithmetic mean over `dim`; of no elements NaN. Floats only (DTypeError)."""
-    axes = _axes("mean", input, dim)
+    axes = reduced_axes("mean", input, dim)
     return apply(
         MEAN, input if dtype is None else cast(input, dtype), axes=axes, keepdim=bool(keepdim)
     )
@@ -76,7 +68,7 @@ def mean(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None
 
 def prod(input: T, dim: Axes = None, keepdim: bool = False, *, dtype: Any = None) -> T:
     """The product over `dim` (all axes if None); integers and bool give int64. Zeros have right gradients."""
-    axes = _axes("prod", input, dim)
+    axes = reduced_axes("prod", input, dim)
     return _first(
         apply(
             PROD, input if dtype is None else cast(input, dtype), axes=axes, keepdim=bool(keepdim)
@@ -88,7 +80,7 @@ def _first(got: Any) -> Any:
     return got[0] if isinstance(got, tuple) else got
 
 
-def _size(shape: Shape, axes: Shape) -> int:
+def reduced_size(shape: Shape, axes: Shape) -> int:
     """Elements that make one output."""
     return product(shape[a] for a in axes)
 
@@ -103,13 +95,15 @@ def _infer_sum_to(x: Spec, *, shape: Shape) -> Spec:
     return Spec(shape, x.dtype)
 
 
-def _floating(op: str, x: Spec) -> DType:
+def floating(op: str, x: Spec) -> DType:
+    """The dtype of x, which must be a float (DTypeError)."""
     check_floating(op, x.dtype, hint="convert with .to()")
     return x.dtype
 
 
-def _infer_floating(op: str) -> Callable[..., Spec]:
-    return lambda x, *, axes, keepdim, **_: Spec(reduced(x.shape, axes, keepdim), _floating(op, x))
+def infer_floating(op: str) -> Callable[..., Spec]:
+    """The shape rule of a reduction of floats to one result of their dtype."""
+    return lambda x, *, axes, keepdim, **_: Spec(reduced(x.shape, axes, keepdim), floating(op, x))
 
 
 def _infer_prod(x: Spec, *, axes: Shape, keepdim: bool) -> Any:
@@ -119,11 +113,12 @@ def _infer_prod(x: Spec, *, axes: Shape, keepdim: bool) -> Any:
 
 
 def _prod_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool) -> Any:
-    _, others, zeros = (_keep(y, x, axes) for y in outs)
-    return (apply(PROD_GRAD, _keep(g, x, axes), x, others, zeros),)
+    _, others, zeros = (kept(y, x, axes) for y in outs)
+    return (apply(PROD_GRAD, kept(g, x, axes), x, others, zeros),)
 
 
-def _like_x(g: Spec, x: Spec, *_: Spec, **__: Any) -> Spec:
+def like_x(g: Spec, x: Spec, *_: Spec, **__: Any) -> Spec:
+    """The shape rule of a gradient: that of x in the dtype of g."""
     return Spec(x.shape, g.dtype)
 
 
@@ -131,11 +126,11 @@ SPREAD = Op(
     "spread", lambda g, *, shape, scale: Spec(shape, g.dtype)
 )  # scale * g, repeated along axes of 1
 SUM = Op("sum", _infer_sum, lambda g, outs, x, *, needs, axes, keepdim: (
-    apply(SPREAD, _keep(g, x, axes), shape=x.shape, scale=1.0),))  # fmt: skip
+    apply(SPREAD, kept(g, x, axes), shape=x.shape, scale=1.0),))  # fmt: skip
 SUM_TO = Op("sum_to", _infer_sum_to)
-MEAN = Op("mean", _infer_floating("mean"), lambda g, outs, x, *, needs, axes, keepdim: (
-    apply(SPREAD, _keep(g, x, axes), shape=x.shape, scale=1 / (_size(x.shape, axes) or 1)),))  # fmt: skip
-PROD_GRAD = Op("prod_grad", _like_x)
+MEAN = Op("mean", infer_floating("mean"), lambda g, outs, x, *, needs, axes, keepdim: (
+    apply(SPREAD, kept(g, x, axes), shape=x.shape, scale=1 / (reduced_size(x.shape, axes) or 1)),))  # fmt: skip
+PROD_GRAD = Op("prod_grad", like_x)
 PROD = Op("prod", _infer_prod, _prod_vjp)
 
 
@@ -147,7 +142,7 @@ def amax(input: T, dim: Axes = None, keepdim: bool = False) -> T:
 
     Raises IndexOutOfRangeError where a reduced axis is empty.
     """
-    return _first(apply(AMAX, input, axes=_axes("amax", input, dim), keepdim=bool(keepdim)))
+    return _first(apply(AMAX, input, axes=reduced_axes("amax", input, dim), keepdim=bool(keepdim)))
 
 
 def amin(input: T, dim: Axes = None, keepdim: bool = False) -> T:
@@ -155,7 +150,7 @@ def amin(input: T, dim: Axes = None, keepdim: bool = False) -> T:
 
     Raises IndexOutOfRangeError where a reduced axis is empty.
     """
-    return _first(apply(AMIN, input, axes=_axes("amin", input, dim), keepdim=bool(keepdim)))
+    return _first(apply(AMIN, input, axes=reduced_axes("amin", input, dim), keepdim=bool(keepdim)))
 
 
 def max(
@@ -218,14 +213,15 @@ def _extreme(
         return pairwise(input, other)
     operand(name, input)
     if dim is None:
-        _not_empty(name, input.spec, tuple(range(input.ndim)))
+        check_not_empty(name, input.spec, tuple(range(input.ndim)))
         return over_axes(input, keepdim=bool(keepdim))
     return Extremes(
         *apply(op, input, axis=normalize_axis(name, dim, input.ndim), keepdim=bool(keepdim))
     )
 
 
-def _not_empty(op: str, x: Spec, axes: Shape) -> None:
+def check_not_empty(op: str, x: Spec, axes: Shape) -> None:
+    """Raise IndexOutOfRangeError where an axis to reduce has no element."""
     for a in axes:
         if a < len(x.shape) and not x.shape[a]:
             raise IndexOutOfRangeError(
@@ -235,7 +231,7 @@ def _not_empty(op: str, x: Spec, axes: Shape) -> None:
 
 def _infer_extreme(op: str) -> Callable[..., Any]:
     def infer(x: Spec, *, axes: Shape, keepdim: bool) -> Any:
-        _not_empty(op, x, axes)
+        check_not_empty(op, x, axes)
         y = Spec(reduced(x.shape, axes, keepdim), x.dtype)
         return (
             (y, Spec(y.shape, accumulator(x.dtype))) if x.dtype.is_floating_point else y
@@ -249,7 +245,7 @@ def _infer_place(op: str, values: bool) -> Callable[..., Any]:
         if x.dtype is bool_ and not values:
             raise DTypeError(f"{op}: expected a numeric dtype, got bool; convert with .to()")
         axes = tuple(range(len(x.shape))) if axis is None else (axis,)
-        _not_empty(op, x, axes)
+        check_not_empty(op, x, axes)
         places = Spec(reduced(x.shape, axes, keepdim), int64)
         return (Spec(places.shape, x.dtype), places) if values else places
 
@@ -257,8 +253,8 @@ def _infer_place(op: str, values: bool) -> Callable[..., Any]:
 
 
 def _extreme_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool) -> Any:
-    y, ties = (_keep(v, x, axes) for v in outs)
-    return (apply(EXTREME_GRAD, _keep(g, x, axes), x, y, ties),)
+    y, ties = (kept(v, x, axes) for v in outs)
+    return (apply(EXTREME_GRAD, kept(g, x, axes), x, y, ties),)
 
 
 def _place_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axis: int, keepdim: bool) -> Any:
@@ -269,7 +265,7 @@ def _infer_logic(x: Spec, *, axes: Shape, keepdim: bool) -> Spec:
     return Spec(reduced(x.shape, axes, keepdim), uint8 if x.dtype is uint8 else bool_)
 
 
-EXTREME_GRAD = Op("extreme_grad", _like_x)
+EXTREME_GRAD = Op("extreme_grad", like_x)
 AMAX = Op("amax", _infer_extreme("amax"), _extreme_vjp)
 AMIN = Op("amin", _infer_extreme("amin"), _extreme_vjp)
 PLACE_GRAD = Op("place_grad", lambda g, places, *, axis, shape: Spec(shape, g.dtype))
@@ -279,138 +275,3 @@ ARGMAX = Op("argmax", _infer_place("argmax", False))
 ARGMIN = Op("argmin", _infer_place("argmin", False))
 ANY = Op("any", _infer_logic)
 ALL = Op("all", _infer_logic)
-
-
-# --- statistics and norms -----------------------------------------------------------------------
-
-
-def var(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool = False, *,
-        correction: Number | None = None) -> T:  # fmt: skip
-    """The variance over `dim` (all axes if None): squared distances from the mean over max(0, n - correction).
-
-    correction is 1 unless given; unbiased=False means 0. Floats only (DTypeError).
-    """
-    return _moments("var", VAR, input, dim, unbiased, keepdim, correction)[0]
-
-
-def std(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool = False, *,
-        correction: Number | None = None) -> T:  # fmt: skip
-    """The standard deviation: the root of var with the same arguments; gradient 0 where it is 0."""
-    return _moments("std", STD, input, dim, unbiased, keepdim, correction)[0]
-
-
-def var_mean(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool = False, *,
-             correction: Number | None = None) -> tuple[T, T]:  # fmt: skip
-    """(var, mean) over the same axes."""
-    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
-
-
-def std_mean(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool = False, *,
-             correction: Number | None = None) -> tuple[T, T]:  # fmt: skip
-    """(std, mean) over the same axes."""
-    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
-
-
-def logsumexp(input: T, dim: Axes = None, keepdim: bool = False) -> T:
-    """log(sum(exp(input))) over `dim` (all axes if None) without overflow; integers give float32."""
-    axes = _axes("logsumexp", input, dim)
-    x = input if input.dtype.is_floating_point else cast(input, float32)
-    return apply(LOGSUMEXP, x, axes=axes, keepdim=bool(keepdim))
-
-
-def norm(
-    input: T, p: float | str = "fro", dim: Axes = None, keepdim: bool = False, *, dtype: Any = None
-) -> T:
-    """The vector norm sum(|input|^p)^(1/p) over `dim` (all axes if None).
-
-    p may be any float, 0 (how many are not 0), inf or -inf (largest and smallest |input|); "fro" is 2.
-    Raises SettingError for another string, DTypeError for integers.
-    """
-    if isinstance(p, str) and p != "fro":
-        raise SettingError(f"norm: expected a number or 'fro', got {p!r}")
-    axes, order = _axes("norm", input, dim), 2.0 if isinstance(p, str) else real("norm", "p", p)
-    x = input if dtype is None else cast(input, dtype)
-    _floating("norm", x.spec)
-    if order != order:
-        raise SettingError("norm: expected a number or 'fro', got nan")
-    if order < 0 or order == inf:
-        _not_empty("norm", x.spec, axes)
-    if order in (inf, -inf):
-        return (amax if order > 0 else amin)(abs(x), axes, keepdim)
-    if order in (0, 1, 2) or 0 in x.shape:
-        return apply(NORM, x, p=order, axes=axes, keepdim=bool(keepdim))
-    return _scaled_norm(x, order, axes, bool(keepdim))
-
-
-def _scaled_norm(x: Any, p: float, axes: Shape, keepdim: bool) -> Any:
-    """The norm of x / s times s, where s is the largest |x|, or for p < 0 the smallest: no power leaves the range."""
-    wide = cast(x, accumulator(x.dtype))
-    with no_grad():
-        most = (amax if p > 0 else amin)(abs(wide), axes, True)
-        scale = where(logical_and(isfinite(most), ne(most, 0)), most, 1.0)
-    found = mul(apply(NORM, div(wide, scale), p=p, axes=axes, keepdim=True), scale)
-    return cast(found if keepdim else reshape(found, reduced(x.shape, axes, False)), x.dtype)
-
-
-def _moments(
-    name: str, op: Op, x: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: Any
-) -> Any:
-    if unbiased is not None and correction is not None:
-        raise SettingError(f"{name}: expected unbiased or correction, got both")
-    less = float(1 if unbiased is None else bool(unbiased))
-    if correction is not None:
-        less = real(name, "correction", correction)
-    if less != less:
-        raise SettingError(f"{name}: expected a number as correction, got nan")
-    return apply(op, x, axes=_axes(name, x, dim), keepdim=bool(keepdim), correction=less)
-
-
-def _infer_moment(op: str) -> Callable[..., Any]:
-    def infer(x: Spec, *, axes: Shape, keepdim: bool, correction: float) -> Any:
-        kind = _floating(op, x)
-        shape = reduced(x.shape, axes, keepdim)
-        return Spec(shape, kind), Spec(shape, accumulator(kind))  # and the mean
-
-    return infer
-
-
-def _freedom(x: Variable, axes: Shape, correction: float) -> float:
-    """1 over the degrees of freedom, which may be negative as in torch's gradients along axes."""
-    left = _size(x.shape, axes) - correction
-    return 1 / left if left else inf
-
-
-def _var_vjp(
-    g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool, correction: float
-) -> Any:
-    scale = 2 * _freedom(x, axes, correction)
-    return (apply(VAR_GRAD, _keep(g, x, axes), x, _keep(outs[1], x, axes), scale=scale),)
-
-
-def _std_vjp(
-    g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool, correction: float
-) -> Any:
-    y, mean = (_keep(v, x, axes) for v in outs)
-    return (apply(STD_GRAD, _keep(g, x, axes), x, mean, y, scale=_freedom(x, axes, correction)),)
-
-
-def _logsumexp_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool) -> Any:
-    return (apply(LOGSUMEXP_GRAD, _keep(g, x, axes), x, _keep(outs[0], x, axes)),)
-
-
-def _norm_vjp(
-    g: Any, outs: Any, x: Any, *, needs: Any, p: float, axes: Shape, keepdim: bool
-) -> Any:
-    if p == 0:
-        return (None,)
-    return (apply(NORM_GRAD, _keep(g, x, axes), x, _keep(outs[0], x, axes), p=p),)
-
-
-VAR_GRAD = Op("var_grad", _like_x)
-STD_GRAD = Op("std_grad", _like_x)
-VAR = Op("var", _infer_moment("var"), _var_vjp)
-STD = Op("std", _infer_moment("std"), _std_vjp)
-LOGSUMEXP_GRAD = Op("logsumexp_grad", _like_x)
-LOGSUMEXP = Op("logsumexp", _infer_floating("logsumexp"), _logsumexp_vjp)
-NORM_GRAD = Op("norm_grad", _like_x)
-NORM = Op("norm", _infer_floating("norm"), _norm_vjp)

@@ -19,6 +19,7 @@ from .runtime import WIDE, Buffer, Runtime
 _SUMS = ("sum", "mean", "prod")  # of integers: kept in int64
 _PLACES = ("max", "min", "argmax", "argmin")  # keep where the extreme is
 _STATES = dict.fromkeys((*_PLACES, "logsumexp"), 2) | dict.fromkeys(("var", "std"), 3)
+_ELEMENTS = 1 << 16  # that a work-item of a CPU reads: some ten microseconds
 _PLANS = 4096  # remembered; a plan is small, and shapes repeat
 
 
@@ -143,7 +144,7 @@ def _chunk(rt: Runtime, units: int, elements: int) -> int:
     if rt.info.kind != "cpu":
         return 1
     fair = -(-units // (4 * rt.info.compute_units))
-    return max(1, min(fair, 16384 * units // max(elements, 1)))
+    return max(1, min(fair, _ELEMENTS * units // max(elements, 1)))
 
 
 def _vector(rt: Runtime, problem: Problem) -> Engine:
