@@ -32,6 +32,10 @@ def cases(quick: bool = False) -> list[Case]:
         _case("reductions", "sum over rows", (rows,), lambda lib, a: lib.m.sum(a, 1), 4.0 * prod(rows)),
         _case("reductions", "sum over columns", (rows,), lambda lib, a: lib.m.sum(a, 0),
               4.0 * prod(rows)),
+        _case("reductions", "amax over columns", (rows,), lambda lib, a: lib.m.amax(a, 0), 4.0 * prod(rows)),
+        # the variance and the mean are two passes over what no cache holds
+        _case("reductions", "var_mean over rows", (rows,), lambda lib, a: lib.m.var_mean(a, 1)[0], 8.0 * prod(rows)),
+        _case("reductions", "logsumexp over columns", (rows,), lambda lib, a: lib.m.logsumexp(a, 0), 4.0 * prod(rows)),
         _case("reductions", "softmax", (rows,), lambda lib, a: lib.f.softmax(a, dim=-1),
               8.0 * prod(rows)),
         _case("reductions", "log_softmax", (rows,), lambda lib, a: lib.f.log_softmax(a, dim=-1),
@@ -58,6 +62,9 @@ def cases(quick: bool = False) -> list[Case]:
               32.0 * prod(image), grad=True),
         _case("pooling", "max_pool2d 3 /2", (big,), lambda lib, a: lib.f.max_pool2d(a, 3, 2, 1),
               5.0 * prod(big)),
+        # places too, and of the gradient every element: a quarter of the image is pooled
+        _case("pooling", "max_pool2d 3 /2 +grad", (big, (*big[:2], big[2] // 2, big[3] // 2)),
+              lambda lib, a: lib.f.max_pool2d(a, 3, 2, 1), 12.0 * prod(big), grad=True),
         _case("pooling", "avg_pool2d 2", (big,), lambda lib, a: lib.f.avg_pool2d(a, 2), 5.0 * prod(big)),
         _case("pooling", "mean of images", (image,), lambda lib, a: lib.m.mean(a, (2, 3)),
               4.0 * prod(image)),
