@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from math import prod as product
 from types import NoneType
 from typing import Any, NamedTuple
@@ -42,7 +43,7 @@ def _some_axes(op: str, x: Any, dim: Axes) -> Shape:
     return () if isinstance(dim, Sequence) and not dim else axes
 
 
-def kept(small: Any, x: Variable, axes: Shape) -> Any:
+def _keep(small: Any, x: Variable, axes: Shape) -> Any:
     """A reduced tensor with the reduced axes back as ones, to broadcast against x."""
     return reshape(small, reduced(x.shape, axes, True))
 
@@ -80,7 +81,7 @@ def _first(got: Any) -> Any:
     return got[0] if isinstance(got, tuple) else got
 
 
-def reduced_size(shape: Shape, axes: Shape) -> int:
+def _size(shape: Shape, axes: Shape) -> int:
     """Elements that make one output."""
     return product(shape[a] for a in axes)
 
@@ -101,8 +102,7 @@ def floating(op: str, x: Spec) -> DType:
     return x.dtype
 
 
-def infer_floating(op: str) -> Callable[..., Spec]:
-    """The shape rule of a reduction of floats to one result of their dtype."""
+def _infer_floating(op: str) -> Callable[..., Spec]:
     return lambda x, *, axes, keepdim, **_: Spec(reduced(x.shape, axes, keepdim), floating(op, x))
 
 
@@ -113,12 +113,11 @@ def _infer_prod(x: Spec, *, axes: Shape, keepdim: bool) -> Any:
 
 
 def _prod_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool) -> Any:
-    _, others, zeros = (kept(y, x, axes) for y in outs)
-    return (apply(PROD_GRAD, kept(g, x, axes), x, others, zeros),)
+    _, others, zeros = (_keep(y, x, axes) for y in outs)
+    return (apply(PROD_GRAD, _keep(g, x, axes), x, others, zeros),)
 
 
-def like_x(g: Spec, x: Spec, *_: Spec, **__: Any) -> Spec:
-    """The shape rule of a gradient: that of x in the dtype of g."""
+def _like_x(g: Spec, x: Spec, *_: Spec, **__: Any) -> Spec:
     return Spec(x.shape, g.dtype)
 
 
@@ -126,11 +125,11 @@ SPREAD = Op(
     "spread", lambda g, *, shape, scale: Spec(shape, g.dtype)
 )  # scale * g, repeated along axes of 1
 SUM = Op("sum", _infer_sum, lambda g, outs, x, *, needs, axes, keepdim: (
-    apply(SPREAD, kept(g, x, axes), shape=x.shape, scale=1.0),))  # fmt: skip
+    apply(SPREAD, _keep(g, x, axes), shape=x.shape, scale=1.0),))  # fmt: skip
 SUM_TO = Op("sum_to", _infer_sum_to)
-MEAN = Op("mean", infer_floating("mean"), lambda g, outs, x, *, needs, axes, keepdim: (
-    apply(SPREAD, kept(g, x, axes), shape=x.shape, scale=1 / (reduced_size(x.shape, axes) or 1)),))  # fmt: skip
-PROD_GRAD = Op("prod_grad", like_x)
+MEAN = Op("mean", _infer_floating("mean"), lambda g, outs, x, *, needs, axes, keepdim: (
+    apply(SPREAD, _keep(g, x, axes), shape=x.shape, scale=1 / (_size(x.shape, axes) or 1)),))  # fmt: skip
+PROD_GRAD = Op("prod_grad", _like_x)
 PROD = Op("prod", _infer_prod, _prod_vjp)
 
 
@@ -253,8 +252,8 @@ def _infer_place(op: str, values: bool) -> Callable[..., Any]:
 
 
 def _extreme_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool) -> Any:
-    y, ties = (kept(v, x, axes) for v in outs)
-    return (apply(EXTREME_GRAD, kept(g, x, axes), x, y, ties),)
+    y, ties = (_keep(v, x, axes) for v in outs)
+    return (apply(EXTREME_GRAD, _keep(g, x, axes), x, y, ties),)
 
 
 def _place_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axis: int, keepdim: bool) -> Any:
@@ -265,7 +264,7 @@ def _infer_logic(x: Spec, *, axes: Shape, keepdim: bool) -> Spec:
     return Spec(reduced(x.shape, axes, keepdim), uint8 if x.dtype is uint8 else bool_)
 
 
-EXTREME_GRAD = Op("extreme_grad", like_x)
+EXTREME_GRAD = Op("extreme_grad", _like_x)
 AMAX = Op("amax", _infer_extreme("amax"), _extreme_vjp)
 AMIN = Op("amin", _infer_extreme("amin"), _extreme_vjp)
 PLACE_GRAD = Op("place_grad", lambda g, places, *, axis, shape: Spec(shape, g.dtype))
@@ -275,3 +274,57 @@ ARGMAX = Op("argmax", _infer_place("argmax", False))
 ARGMIN = Op("argmin", _infer_place("argmin", False))
 ANY = Op("any", _infer_logic)
 ALL = Op("all", _infer_logic)
+
+
+# --- what statistics are made of ------------------------------------------------------------------
+
+
+def _infer_moment(op: str) -> Callable[..., Any]:
+    def infer(x: Spec, *, axes: Shape, keepdim: bool, correction: float) -> Any:
+        kind = floating(op, x)
+        shape = reduced(x.shape, axes, keepdim)
+        return Spec(shape, kind), Spec(shape, accumulator(kind))  # and the mean
+
+    return infer
+
+
+def _freedom(x: Variable, axes: Shape, correction: float) -> float:
+    """1 over the degrees of freedom, which may be negative as in torch's gradients along axes."""
+    left = _size(x.shape, axes) - correction
+    return 1 / left if left else inf
+
+
+def _var_vjp(
+    g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool, correction: float
+) -> Any:
+    scale = 2 * _freedom(x, axes, correction)
+    return (apply(VAR_GRAD, _keep(g, x, axes), x, _keep(outs[1], x, axes), scale=scale),)
+
+
+def _std_vjp(
+    g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool, correction: float
+) -> Any:
+    y, mean = (_keep(v, x, axes) for v in outs)
+    return (apply(STD_GRAD, _keep(g, x, axes), x, mean, y, scale=_freedom(x, axes, correction)),)
+
+
+def _logsumexp_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool) -> Any:
+    return (apply(LOGSUMEXP_GRAD, _keep(g, x, axes), x, _keep(outs[0], x, axes)),)
+
+
+def _norm_vjp(
+    g: Any, outs: Any, x: Any, *, needs: Any, p: float, axes: Shape, keepdim: bool
+) -> Any:
+    if p == 0:
+        return (None,)
+    return (apply(NORM_GRAD, _keep(g, x, axes), x, _keep(outs[0], x, axes), p=p),)
+
+
+VAR_GRAD = Op("var_grad", _like_x)
+STD_GRAD = Op("std_grad", _like_x)
+VAR = Op("var", _infer_moment("var"), _var_vjp)
+STD = Op("std", _infer_moment("std"), _std_vjp)
+LOGSUMEXP_GRAD = Op("logsumexp_grad", _like_x)
+LOGSUMEXP = Op("logsumexp", _infer_floating("logsumexp"), _logsumexp_vjp)
+NORM_GRAD = Op("norm_grad", _like_x)
+NORM = Op("norm", _infer_floating("norm"), _norm_vjp)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from ..autograd import T, Variable, apply, no_grad
+from ..autograd import T, apply, no_grad
 from ..dtypes import Number, accumulator, float32
 from ..errors import SettingError
 from ..op import Op
-from ..shapes import Axes, Shape, Spec, reduced
+from ..shapes import Axes, Shape, reduced
 from .elementwise import abs, cast, div, isfinite, logical_and, mul, ne, where
 from .movement import reshape
 from .reduce import (
+    LOGSUMEXP,
+    NORM,
+    STD,
+    VAR,
     amax,
     amin,
     check_not_empty,
     floating,
-    infer_floating,
-    kept,
-    like_x,
     mean,
     reduced_axes,
-    reduced_size,
 )
 from .rules import real
 
@@ -110,54 +109,3 @@ def _moments(
     if less != less:
         raise SettingError(f"{name}: expected a number as correction, got nan")
     return apply(op, x, axes=reduced_axes(name, x, dim), keepdim=bool(keepdim), correction=less)
-
-
-def _infer_moment(op: str) -> Callable[..., Any]:
-    def infer(x: Spec, *, axes: Shape, keepdim: bool, correction: float) -> Any:
-        kind = floating(op, x)
-        shape = reduced(x.shape, axes, keepdim)
-        return Spec(shape, kind), Spec(shape, accumulator(kind))  # and the mean
-
-    return infer
-
-
-def _freedom(x: Variable, axes: Shape, correction: float) -> float:
-    """1 over the degrees of freedom, which may be negative as in torch's gradients along axes."""
-    left = reduced_size(x.shape, axes) - correction
-    return 1 / left if left else inf
-
-
-def _var_vjp(
-    g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool, correction: float
-) -> Any:
-    scale = 2 * _freedom(x, axes, correction)
-    return (apply(VAR_GRAD, kept(g, x, axes), x, kept(outs[1], x, axes), scale=scale),)
-
-
-def _std_vjp(
-    g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool, correction: float
-) -> Any:
-    y, mean = (kept(v, x, axes) for v in outs)
-    return (apply(STD_GRAD, kept(g, x, axes), x, mean, y, scale=_freedom(x, axes, correction)),)
-
-
-def _logsumexp_vjp(g: Any, outs: Any, x: Any, *, needs: Any, axes: Shape, keepdim: bool) -> Any:
-    return (apply(LOGSUMEXP_GRAD, kept(g, x, axes), x, kept(outs[0], x, axes)),)
-
-
-def _norm_vjp(
-    g: Any, outs: Any, x: Any, *, needs: Any, p: float, axes: Shape, keepdim: bool
-) -> Any:
-    if p == 0:
-        return (None,)
-    return (apply(NORM_GRAD, kept(g, x, axes), x, kept(outs[0], x, axes), p=p),)
-
-
-VAR_GRAD = Op("var_grad", like_x)
-STD_GRAD = Op("std_grad", like_x)
-VAR = Op("var", _infer_moment("var"), _var_vjp)
-STD = Op("std", _infer_moment("std"), _std_vjp)
-LOGSUMEXP_GRAD = Op("logsumexp_grad", like_x)
-LOGSUMEXP = Op("logsumexp", infer_floating("logsumexp"), _logsumexp_vjp)
-NORM_GRAD = Op("norm_grad", like_x)
-NORM = Op("norm", infer_floating("norm"), _norm_vjp)
