@@ -151,7 +151,7 @@ def _conv(**settings: Any) -> Callable[..., Any]:
 CASES = (
     _case("elementwise", "exp(a) + where(a < b, a, b)",
           lambda a, b: exp(a) + where(lt(a, b), a, b), (33, 50), (50,), dtypes=HALF),
-    _case("elementwise", "log, pow, erf", _mathematics, Array((7, 45), low=0.5), dtypes=ONE),
+    _case("maths", "log, pow, erf", _mathematics, Array((7, 45), low=0.5), dtypes=ONE),
     _case("elementwise", "integers", lambda a: a // 7 + a % 5, Array((7, 45), below=1000), dtypes=ONE),
     _case("activation", "gelu(x) + silu(x)", lambda x: gelu(x) + silu(x),
           (33, 50), dtypes=HALF),
@@ -169,7 +169,7 @@ CASES = (
           ways=("group_norm", "row_norm_grad", "channel_sums"), dtypes=ONE),
     _case("norm", "rms_norm", lambda x, w: rms_norm(x, (67,), w), (13, 67), (67,),
           ways=("rms_norm", "row_norm_grad"), dtypes=ONE),
-    _case("norm", "batch_norm", lambda x, w, b: batch_norm(x, None, None, w, b, training=True),
+    _case("batch_norm", "batch_norm", lambda x, w, b: batch_norm(x, None, None, w, b, training=True),
           (5, 7, 9, 6), (7,), (7,), ways=("batch_norm", "batch_norm_grad"), dtypes=DOUBLE),
     _case("matmul", "(33, 50) @ (50, 70)", matmul, (33, 50), (50, 70), ways=("matmul",)),
     _case("matmul", "batches", matmul, (3, 17, 20), (3, 20, 35), ways=("matmul",), dtypes=ONE),
