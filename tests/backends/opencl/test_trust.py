@@ -223,7 +223,28 @@ def test_infinity_may_come_out_as_nan(opened):
     assert not backend.trust.verdicts.failed
 
 
-FAMILIES = ("conv", "matmul", "reduce", "softmax", "norm", "pool", "scan", "movement", "fused")
+@pytest.mark.parametrize("p", [-20.0, 0.1, 20.0])
+def test_powers_of_made_up_operands_stay_in_range(opened, p):
+    """`ops.norm` brings what it gives to such orders to 1 at most; what the self-test makes up is not so kind."""
+    backend = opened()
+    x = np.linspace(0.1, 1, 12000, dtype=np.float32).reshape(40, 300)
+    run(backend, "norm", [x], p=p, axes=(1,), keepdim=True)
+    assert backend.trust.verdicts.proven
+    assert not backend.trust.verdicts.failed
+
+
+FAMILIES = (
+    "conv",
+    "matmul",
+    "reduce",
+    "softmax",
+    "norm",
+    "batch_norm",
+    "pool",
+    "scan",
+    "movement",
+    "fused",
+)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
