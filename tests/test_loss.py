@@ -43,8 +43,8 @@ def test_weights_that_have_no_gradient_say_so(device):
 def test_a_loss_is_two_launches_and_its_gradient_one(opencl_device, monkeypatch):
     rt = clnn.device(opencl_device).backend.rt
     launched = []
-    note = rt._enqueued
-    monkeypatch.setattr(rt, "_enqueued", lambda *a: (launched.append(a[0]), note(*a)))
+    note = rt._enqueue
+    monkeypatch.setattr(rt, "_enqueue", lambda *a: (launched.append(a[1]), note(*a)))
     x = random(300, 1000, device=opencl_device, requires_grad=True)
     t = clnn.tensor(np.arange(300), device=opencl_device)
     y = random(300, 1000, device=opencl_device)

@@ -30,12 +30,12 @@ def launches(device, call):
     """How many kernels `call` enqueues, once it has run before."""
     rt = clnn.device(device).backend.rt
     call()
-    counted, note = [], rt._enqueued
-    rt._enqueued = lambda *args: (counted.append(args), note(*args))
+    counted, note = [], rt._enqueue
+    rt._enqueue = lambda *args: (counted.append(args), note(*args))
     try:
         call()
     finally:
-        del rt._enqueued
+        del rt._enqueue
     return len(counted)
 
 
