@@ -67,6 +67,22 @@ def pytest_runtest_teardown(item, nextitem):
             ctypes.CDLL(None).malloc_trim(0)
 
 
+@pytest.fixture
+def plant(monkeypatch):
+    """Puts another implementation in the place of an op's; what was launched by either is forgotten."""
+    planted = []
+
+    def put(device, op, implementation):
+        backend = clnn.device(device).backend
+        monkeypatch.setitem(backend.impls, op, implementation)
+        backend.rt.plans.clear()
+        planted.append(backend)
+
+    yield put
+    for backend in planted:
+        backend.rt.plans.clear()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _poison():
     """Fresh device memory holds NaN, so that an element no kernel wrote cannot pass; profiles are kept to."""
