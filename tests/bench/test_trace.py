@@ -14,7 +14,7 @@ def small(device):
     clnn.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(3, 4, 3, 2, padding=1, device=device), nn.BatchNorm2d(4, device=device), nn.ReLU6(),
-        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 5, device=device), nn.ReLU(),
+        nn.MaxPool2d(2), nn.AdaptiveAvgPool2d((2, 1)), nn.Flatten(), nn.Linear(8, 5, device=device), nn.ReLU(),
     ).eval()  # fmt: skip
 
 
@@ -26,13 +26,14 @@ def image(device):
 def test_the_trace_is_the_ops_in_order(device):
     model, x = small(device), image(device)
     graph = trace(model, x)
-    names = ["conv2d", "batch_norm_eval", "relu6", "max_pool2d", "reshape", "linear", "relu"]
+    pools = ["max_pool2d", "adaptive_avg_pool2d"]
+    names = ["conv2d", "batch_norm_eval", "relu6", *pools, "reshape", "linear", "relu"]
     assert [step.name for step in graph.steps] == names
     assert len(graph.constants) == 8
     assert len(graph.trained) == 6
-    assert graph.flops == 2 * (2 * 4 * 4 * 4) * 27 + 2 * (2 * 5) * 16
+    assert graph.flops == 2 * (2 * 4 * 4 * 4) * 27 + 2 * (2 * 5) * 8
     fused = trace(nn.fuse(model), x)
-    assert [s.name for s in fused.steps] == ["conv2d", "max_pool2d", "reshape", "linear"]
+    assert [s.name for s in fused.steps] == ["conv2d", *pools, "reshape", "linear"]
     assert fused.flops == graph.flops
 
 
@@ -47,6 +48,21 @@ def test_torch_replays_it(fused, device):
     graph = trace(nn.fuse(model) if fused else model, x)
     got = Replay(graph, torch, "cpu")(torch.tensor(x.numpy())).detach().numpy()
     assert np.allclose(got, model(x).numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", networks.MODELS)
+def test_torch_replays_every_network(name):
+    import torch
+
+    from clnn.bench.replay import Replay
+
+    device, shape = clnn.default_device(), (1, 3, 64, 64)
+    network = networks.Network(networks.MODELS[name], shape, False)
+    x = clnn.randn(*shape, device=device)
+    got = Replay(network.graph(device), torch, "cpu")(torch.tensor(x.numpy())).detach().numpy()
+    want = network.model(device)(x).numpy()
+    assert np.allclose(got, want, rtol=1e-3, atol=1e-4 * np.abs(want).max())
 
 
 @pytest.mark.peers

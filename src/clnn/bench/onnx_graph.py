@@ -28,11 +28,13 @@ class _Writer:
         from_array: Callable[..., Any] = onnx.numpy_helper.from_array
         self.from_array = from_array
         self.constants = [from_array(a, self.name(n)) for n, a in graph.constants.items()]
+        self.shapes = {graph.input: shape}
         for step in graph.steps:
             write = getattr(self, f"_{step.name}", None)
             if write is None:
                 raise UnsupportedOpError(f"bench: expected ops that ONNX has, got {step.name}")
             write(step)
+            self.shapes.update(zip(step.outputs, step.shapes, strict=True))
         values = [
             self.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, dims)
             for name, dims in (
@@ -92,6 +94,16 @@ class _Writer:
         self._add("MaxPool", self._inputs(step), self.name(step.outputs[0]), kernel_shape=list(s["kernel_size"]),
                   strides=list(s["stride"]), pads=[*s["padding"], *s["padding"]], dilations=list(s["dilation"]),
                   ceil_mode=int(s["ceil_mode"]))  # fmt: skip
+
+    def _adaptive_avg_pool2d(self, step: Step) -> None:
+        whole, parts = self.shapes[step.inputs[0]][2:], step.settings["output_size"]
+        if any(n % p for n, p in zip(whole, parts, strict=True)):
+            raise UnsupportedOpError(
+                f"bench: expected ops that ONNX has, got {step.name} of {whole} to {parts}"
+            )
+        size = [n // p for n, p in zip(whole, parts, strict=True)]
+        out = self.name(step.outputs[0])
+        self._add("AveragePool", self._inputs(step), out, kernel_shape=size, strides=size)
 
     def _mean(self, step: Step) -> None:
         s = step.settings

@@ -79,6 +79,7 @@ def _table(torch: Any) -> dict[str, Kernel]:
     return {
         "conv2d": conv2d, "linear": linear, "batch_norm": batch_norm,
         "batch_norm_eval": batch_norm_eval, "max_pool2d": max_pool2d,
+        "adaptive_avg_pool2d": lambda x, output_size: f.adaptive_avg_pool2d(x, output_size),
         "relu": f.relu_, "relu6": activations["relu6"],
         "mean": lambda x, axes, keepdim: torch.mean(x, axes, keepdim),
         "reshape": lambda x, shape: torch.reshape(x, shape),
