@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import clnn
-from clnn.backends.opencl import OpenCL, algorithms, runtime, tuning_store
+from clnn.backends.opencl import OpenCL, runtime, tuning_store
 from clnn.backends.opencl.trust_store import Variant, Verdicts
 from clnn.backends.reference import Reference
 from clnn.device import Device
@@ -16,16 +16,10 @@ from clnn.op import OPS
 from harness import lacks, run_clnn
 from samples import gather
 
+pytestmark = pytest.mark.usefixtures("first_use")
 AT = {"transpose_a": False, "transpose_b": False}
 A = np.random.default_rng(0).standard_normal((33, 50)).astype(np.float32)
 B = np.random.default_rng(1).standard_normal((50, 70)).astype(np.float32)
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning_store, "folder", lambda: tmp_path)
-    monkeypatch.setenv("CLNN_SELFTEST", "first-use")
-    monkeypatch.setattr(algorithms, "_judges", {})
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from test_trust import AT, A, B
 
 import clnn
 from clnn.backends.opencl import OpenCL, algorithms, runtime, selftest, tuning_store
@@ -12,16 +13,7 @@ from clnn.backends.reference import Reference
 from clnn.errors import DeviceError, OutOfMemoryError
 from clnn.op import OPS
 
-AT = {"transpose_a": False, "transpose_b": False}
-A = np.random.default_rng(0).standard_normal((33, 50)).astype(np.float32)
-B = np.random.default_rng(1).standard_normal((50, 70)).astype(np.float32)
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning_store, "folder", lambda: tmp_path)
-    monkeypatch.setenv("CLNN_SELFTEST", "first-use")
-    monkeypatch.setattr(algorithms, "_judges", {})
+pytestmark = pytest.mark.usefixtures("first_use")
 
 
 @pytest.fixture
