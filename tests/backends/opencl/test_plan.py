@@ -7,7 +7,7 @@ import pytest
 
 import clnn
 from clnn import ops
-from clnn.backends.opencl import plan
+from clnn.backends.opencl import remembered
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_forced_algorithm_is_not_remembered(opencl_device, rt):
 
 
 def test_plans_are_forgotten_before_they_are_too_many(opencl_device, rt, monkeypatch):
-    monkeypatch.setattr(plan, "PLANS", 3)
+    monkeypatch.setattr(remembered, "PLANS", 3)
     (x,) = tensors(opencl_device, (9, 9))
     for k in range(8):
         np.testing.assert_array_equal(x[k:].numpy(), x.numpy()[k:])

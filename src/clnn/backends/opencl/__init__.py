@@ -12,7 +12,7 @@ from ...shapes import Spec
 from .. import Backend, Launch, collect
 from .algorithms import current
 from .discovery import DeviceInfo
-from .remembered import PLANS
+from .remembered import remember
 
 if TYPE_CHECKING:
     from .runtime import Buffer
@@ -78,9 +78,7 @@ class OpenCL:
         made = getattr(self.impls[call.op], "plan", None)
         plan = None if made is None or current() else made(rt, (*inputs, *arrays), settings)
         if plan is not None:
-            if len(calls) >= PLANS:
-                calls.clear()
-            calls[call] = plan
+            remember(calls, call, plan)
         return arrays
 
     def synchronize(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ...dtypes import DType, accumulator, int32, result_type
 from ...shapes import Shape, Spec, number_spec
 from .plan import Plan
-from .remembered import PLANS
+from .remembered import remember
 from .runtime import GIVEN, WIDE, Buffer, Runtime
 from .streaming import streams
 
@@ -86,15 +86,13 @@ def elementwise(
         if plan is None:
             if y.size == 0:
                 return
-            if len(plans) >= PLANS:
-                plans.clear()
             operands = [a.spec if type(a) is Buffer else a for a in arrays]
             defines, grid, group, tail = _plan(
                 rt, expr, integer, by_input, operands, tuple(settings)
             )
             kernel = rt.kernel("elementwise", "map", defines)
             args = [a if type(a) is Buffer else GIVEN for a in arrays] + [GIVEN] * len(settings)
-            plan = plans[key] = rt.repeated(kernel, grid, group, (*args, *tail))
+            plan = remember(plans, key, rt.repeated(kernel, grid, group, (*args, *tail)))
         if not plan.given:
             rt.repeat(plan, [a.mem for a in arrays])
             return

@@ -21,9 +21,8 @@ _IN_PLACE = 256  # columns up to which the rows of B are read where they lie, an
 _FEW = 64  # rows of a work-item with which any B is read where it lies
 _SPAN = 16  # rows, or depths of a transposed A, that a work-item packs
 _PANELS_KEPT = 64 << 20  # bytes of a weight that may be kept in panels as well
-_PANELS_LEAST = (
-    1 << 11
-)  # elements of a weight below which packing it in passing costs less than a launch
+# elements of a weight below which packing it in passing costs less than a launch
+_PANELS_LEAST = 1 << 11
 _ONE = (1, 1, 1)
 
 

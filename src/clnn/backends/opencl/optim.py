@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ...dtypes import DType
 from ...shapes import Spec
 from .. import implements
-from .remembered import PLANS
+from .remembered import remember
 from .runtime import GIVEN, Buffer, Runtime
 
 _RESERVED = 128  # bytes of argument space for state pointers, numbers and sizes
@@ -94,9 +94,7 @@ def _all(
             kernel, _ = rt.prepare("optim", job, args, _defines(rt, job, kind, launch, **defines))
             grid = (launch.groups * rt.wg,)
             plan.append((launch, rt.repeated(kernel, grid, (rt.wg,), args)))
-        if len(rt.plans) >= PLANS:
-            rt.plans.clear()
-        rt.plans[key] = plan
+        remember(rt.plans, key, plan)
     for launch, repeated in plan:
         args = (*_arguments(tensors, launch), *rest)
         rt.repeat(repeated, [args[k].mem for k in repeated.at], args)

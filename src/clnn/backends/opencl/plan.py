@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from ...shapes import Shape, Spec
 from .algorithms import current
-from .remembered import PLANS
+from .remembered import remember
 from .runtime import Buffer, Repeated, Runtime
 
 
@@ -46,9 +46,8 @@ class Plan(NamedTuple):
     steps: tuple[_Step | _Derive, ...]
     launch: Repeated | None = None  # the only step, where there is one that needs no scratch
     slots: tuple[int, ...] = ()  # of its arguments that are memory
-    given: tuple[
-        str, ...
-    ] = ()  # settings that it takes as numbers, behind the operands and results
+    # settings that it takes as numbers, behind the operands and results
+    given: tuple[str, ...] = ()
 
     def answer(self, rt: Runtime, inputs: Sequence[Any], outs: Sequence[Spec],
                settings: dict[str, Any]) -> tuple[Buffer, ...]:  # fmt: skip
@@ -154,9 +153,7 @@ def planned(launcher: Callable[..., None]) -> Callable[..., None]:
             own = [Buffer(a.mem, a.spec, a.derived) for a in arrays]
             recorder = _Recorder(rt, own)
             launcher(cast(Runtime, recorder), *own, **settings)
-            if len(plans) >= PLANS:
-                plans.clear()
-            plans[key] = recorder.steps()
+            remember(plans, key, recorder.steps())
         else:
             _repeat(rt, steps, arrays, dict(enumerate([a.mem for a in arrays])))
 

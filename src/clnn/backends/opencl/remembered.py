@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, TypeVar
 
 from ...op import Call
 
 PLANS = 4096  # launches remembered per device: each keeps a kernel object of some kilobytes
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+def remember(table: dict[K, V], key: K, value: V) -> V:
+    """Note a value, and give it; a table that is full starts anew."""
+    if len(table) >= PLANS:
+        table.clear()
+    table[key] = value
+    return value
 
 
 class Plans(dict[Hashable, Any]):

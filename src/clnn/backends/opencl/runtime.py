@@ -24,7 +24,7 @@ from .discovery import DeviceInfo
 from .failure import TooLargeError, meaning, of_memory, out_of_memory
 from .program import numbered, render
 from .program_store import Programs
-from .remembered import PLANS, Plans
+from .remembered import Plans, remember
 from .tuning import Tuning
 
 GIVEN = object()  # stands for a number that each repetition of a launch brings
@@ -121,9 +121,7 @@ class Runtime:
             )
         nbytes = self._sizes.get(spec)
         if nbytes is None:
-            if len(self._sizes) >= PLANS:
-                self._sizes.clear()
-            nbytes = self._sizes[spec] = max(spec.nbytes, 4)
+            nbytes = remember(self._sizes, spec, max(spec.nbytes, 4))
         if nbytes > self.info.max_alloc:
             limit = f"at most {self.info.max_alloc} bytes in one array"
             raise out_of_memory(self, nbytes, limit, TooLargeError)

@@ -33,9 +33,8 @@ class _Call(threading.local):
 
     def __init__(self) -> None:
         self.outs: Sequence[Buffer] = ()  # empty outside of a call
-        self.passed: frozenset[Variant] = (
-            frozenset()
-        )  # of which nothing can be said in a call of this kind
+        # of which nothing can be said in a call of this kind
+        self.passed: frozenset[Variant] = frozenset()
         self.chosen: list[tuple[str, str]] = []
         self.small: set[tuple[str, str]] = set()
 
