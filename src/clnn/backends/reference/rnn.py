@@ -73,10 +73,12 @@ def gru_sequence(
         xr, xz, xn = np.split(_wide(gates[t]), 3, axis=1)
         pr, pz, pn = np.split(h @ w.T + b, 3, axis=1)
         r, z = _sigmoid(xr + pr), _sigmoid(xz + pz)
-        scaled = pn if reset_after else r * h
-        if not reset_after:
+        if reset_after:
+            scaled, pn = pn, r * pn
+        else:
+            scaled = r * h
             pn = scaled @ w.T[:, 2 * h0.shape[1] :] + b[2 * h0.shape[1] :]
-        n = np.tanh(xn + (r * pn if reset_after else pn))
+        n = np.tanh(xn + pn)
         h = np.where(live, (1 - z) * n + z * h, h)
         states[t] = np.where(live, h, 0)
         acts[t] = np.where(live, np.concatenate([r, z, n, scaled], axis=1), 0)
