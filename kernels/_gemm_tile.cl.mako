@@ -10,6 +10,7 @@
  * Source    Volkov, Demmel, "Benchmarking GPUs to Tune Dense Linear Algebra", 2008; Nath, Tomov, Dongarra, "An Improved MAGMA
  *           GEMM for Fermi GPUs", 2010 (registers as the second buffer)
  */
+<%namespace name="narrow" file="_narrow.cl.mako"/>\
 ## Vectors of 4 in memory: addresses are multiples of 4 elements.
 <%def name="types()">\
 typedef ${"double4" if dtype == "f64" else "float4"} acc4;
@@ -18,18 +19,22 @@ typedef ${"double4" if dtype == "f64" else "float4"} acc4;
 #define STORE4(p, i, v) vstorea_half4_rte(v, 0, (__global half *)(p) + (i))
 % elif dtype == "bf16":
 #define LOAD4(p, i) as_float4(convert_uint4(*(__global const ushort4 *)((p) + (i))) << 16)
-#define STORE4(p, i, v) (*(__global ushort4 *)((p) + (i)) = (ushort4)(${", ".join(f"to_bf16((v).s{e})" for e in range(4))}))
+/* Four at once: rounded one by one, 64 results want more registers than Intel's GPUs have. */
+static ushort4 to_bf16_4(const float4 v)
+{
+    const uint4 u = as_uint4(v);
+    return convert_ushort4(isnan(v) ? (u >> 16) | 0x40u : (u + 0x7fffu + (u >> 16 & 1u)) >> 16);
+}
+#define STORE4(p, i, v) (*(__global ushort4 *)((p) + (i)) = to_bf16_4(v))
 % else:
 #define LOAD4(p, i) (*(__global const acc4 *)((p) + (i)))
 #define STORE4(p, i, v) (*(__global acc4 *)((p) + (i)) = (v))
 % endif
 </%def>
 
-## What stands before a kernel of so many work-items. Intel's GPUs with 128 KB of local memory have 64-byte registers: 16
-## work-items that hold a tile fill a thread's, and 32 spill.
+## What stands before a kernel of so many work-items.
 <%def name="kernel(items)">\
-<% narrow = device.kind == "gpu" and "intel" in device.vendor.lower() and device.local_mem > 65536 %>\
-__kernel __attribute__((reqd_work_group_size(${items}, 1, 1)))${" __attribute__((intel_reqd_sub_group_size(16)))" if narrow else ""}\
+__kernel __attribute__((reqd_work_group_size(${items}, 1, 1)))${narrow.attribute()}\
 </%def>
 
 ## At function scope, where OpenCL wants local arrays. Tiles follow each other down bands of 8 tiles, so that groups that run
@@ -137,6 +142,10 @@ ${bases(a)}${bases(b)}\
             __local const acc4 *from_b = staged_b + now * ${TK * (TN + 4) // 4} + tx;
             #pragma unroll ${unroll()}
             for (int k = 0; k < ${TK}; ++k) {
+% if narrow.module.wide_registers(device) and RM * RN == 64:
+                if (k == ${TK // 2})
+                    mem_fence(CLK_LOCAL_MEM_FENCE);  // its compiler unrolls anyhow, loads ahead, and spills
+% endif
 % for r in range(RM // 4):
                 const acc4 x${r} = from_a[k * ${(TM + 4) // 4} + ${r * (TM // RM)}];
 % endfor

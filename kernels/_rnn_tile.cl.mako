@@ -8,6 +8,7 @@
  * Source    _gemm_tile.cl.mako: the same idea; textbook
  */
 <%namespace name="cell" file="_rnn_cell.cl.mako"/>\
+<%namespace name="narrow" file="_narrow.cl.mako"/>\
 <%
     G = cell.module.GATES.get(mode, 1)
     forward = stage == "forward"
@@ -16,7 +17,7 @@
     skip = f"{it.first} * H + " if it.first else ""
 %>\
 ${cell.functions()}
-__kernel ${f"__attribute__((reqd_work_group_size({TU * TR}, 1, 1)))" if RM else ""}
+__kernel ${f"__attribute__((reqd_work_group_size({TU * TR}, 1, 1)))" if RM else ""}${narrow.attribute()}
 void ${stage}(${cell.parameters()}, const int s)
 {
     const int depth = ${"H" if forward else f"{it.gates} * H"}, pitch = ${it.pitch};

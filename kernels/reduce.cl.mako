@@ -20,7 +20,8 @@
  *           are emptied every piece, so their error grows with n / 4096, not with n
  * Source    Higham, "The accuracy of floating point summation", 1993
  */
-<%namespace name="reduce" file="_reduce.cl.mako"/>
+<%namespace name="reduce" file="_reduce.cl.mako"/>\
+<%namespace name="narrow" file="_narrow.cl.mako"/>
 <%namespace name="known" file="_reduce_states.cl.mako"/>
 <%
     floating = compute in ("f32", "f64")
@@ -237,7 +238,7 @@ ${store("q")}
 }
 % elif engine == "group":
 <%  at = "REDUCED(r + {})" if flat else "{}" %>\
-__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))${narrow.attribute()}
 void group(__global const real *restrict x, ${", ".join(arguments)})
 {
 ${reduce.scratch("scratch", "state", WG)}

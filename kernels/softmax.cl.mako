@@ -22,7 +22,8 @@
  *           infinite maxima give NaN, as in torch
  * Source    Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
  */
-<%namespace name="reduce" file="_reduce.cl.mako"/>
+<%namespace name="reduce" file="_reduce.cl.mako"/>\
+<%namespace name="narrow" file="_narrow.cl.mako"/>
 <%namespace name="past" file="_stream.cl.mako"/>
 <%namespace name="vector" file="_vector.cl.mako"/>
 <%namespace name="exponent" file="_exp.cl.mako"/>
@@ -207,7 +208,7 @@ static state merge(const state a, const state b)
     return both;
 }
 % endif
-__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))${narrow.attribute()}
 void group(${pointers}, const index_t rows, const index_t n, const index_t chunk)
 {
 ${reduce.scratch("scratch", "T" if grad or held else "state", WG)}

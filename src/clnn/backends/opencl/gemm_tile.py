@@ -115,9 +115,9 @@ def _fitting(
         registers = rm * rn <= (32 if kind is float64 else 64)
         if intel and kind is float64:
             registers = rm * rn * tk <= 128  # as few as half of what others have for a work-item
-        elif intel and windows:
-            # addresses take registers too, and so do halves on their way to floats
-            most = 16 if kind.itemsize == 2 else 32
+        elif intel:
+            # what is under way takes registers, addresses of windows do, and so do halves on their way to floats
+            most = 64 if not windows else 16 if kind.itemsize == 2 else 32
             registers = rm * rn <= most and (tm + tn) * tk <= 8 * items
         if (
             registers
