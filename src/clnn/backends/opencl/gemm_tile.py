@@ -116,9 +116,10 @@ def _fitting(
         if intel and kind is float64:
             registers = rm * rn * tk <= 128  # as few as half of what others have for a work-item
         elif intel:
-            # what is under way takes registers, addresses of windows do, and so do halves on their way to floats
+            # what is on its way takes registers, addresses of windows do, and halves that become floats
             most = 64 if not windows else 16 if kind.itemsize == 2 else 32
-            registers = rm * rn <= most and (tm + tn) * tk <= 8 * items
+            on_its_way = 8 if windows else 12 if rm * rn > 16 else 16
+            registers = rm * rn <= most and (tm + tn) * tk <= on_its_way * items
         if (
             registers
             and nbytes <= info.local_mem
