@@ -110,18 +110,18 @@ ${walk.batch()}\
             }
             barrier(CLK_LOCAL_MEM_FENCE);
         }
-%   for n, (f, c) in enumerate(part):
-        if (lk == ${n % LK} && ${f} < few && j0 + ${c} < J) {
-            const int ${"i = %d, j = j0 + %d" % (f, c) if few == "m" else "i = j0 + %d, j = %d" % (c, f)};
-            const index_t to = ((index_t)z * M + i) * N + j;
-            const acc sum = scratch[${n * WG} + lane - lk${"" if along_k else f" * {LJ}"}];
-%     if split:
-            partial[(index_t)get_group_id(1) * batches * M * N + to] = sum;
-%     else:
-            ${tiles.end("C", 1, "j")("sum")}
-%     endif
+        for (int n = lk; n < ${len(part)}; n += ${LK}) {
+            const int f = ${f"({first} + n) / {JC}"}, j = j0 + ${f"({first} + n) % {JC}"};
+            if (f < few && j < J) {
+                const index_t to = ((index_t)z * M + ${"f" if few == "m" else "j"}) * N + ${"j" if few == "m" else "f"};
+                const acc sum = scratch[n * ${WG} + lane - lk${"" if along_k else f" * {LJ}"}];
+% if split:
+                partial[(index_t)get_group_id(1) * batches * M * N + to] = sum;
+% else:
+                ${tiles.end("C", 1, "j" if few == "m" else "f")("sum")}
+% endif
+            }
         }
-%   endfor
         barrier(CLK_LOCAL_MEM_FENCE);
 % endfor
     }

@@ -13,10 +13,10 @@ from clnn.dtypes import float16, float32
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from matrix import report, results, tools
+from matrix import report, tools
 from matrix.calls import FACTS, chosen
 from matrix.compilers import Built, parse_amdgpu, parse_intel, parse_ptxas
-from matrix.results import Answers, accepted, judge
+from matrix.results import Answers, judge
 from matrix.running import Ran, _note
 from matrix.targets import TARGETS, Use, occupancy
 from matrix.variants import Variant, collect, thinned
@@ -235,24 +235,6 @@ def test_a_planted_fault_is_seen(name, source, word, tmp_path):
 def test_a_planted_spill_is_seen(tmp_path):
     _, row = built(TARGETS["sm_90"], SPILLS, tmp_path)
     assert row.wrong.startswith("spills")
-
-
-def test_an_accepted_spill_may_not_grow(monkeypatch):
-    variant = Variant("matmul", {"engine": "skinny", "dtype": "bf16"}, "", {"matmul": {128}})
-    key = ("skl", "matmul.matmul skinny", "bf16")
-    monkeypatch.setattr(results, "ACCEPTED", {key: (3, "for a reason")})
-
-    def row(spills, name="skl"):
-        (found,) = judge(
-            TARGETS[name], variant, Built(kernels={"matmul": Use(128, spills, 0, 0, 8)})
-        )
-        return found
-
-    assert [(r.accepted, r.wrong) for r in (row(0), row(3), row(4), row(1, "dg2"))] == [
-        (False, ""), (True, ""), (False, "spills 4"), (False, "spills 1"),
-    ]  # fmt: skip
-    assert not accepted([row(3), row(0)])
-    assert accepted([row(3), row(2)])
 
 
 def test_what_oclgrind_says_is_wrong_once():

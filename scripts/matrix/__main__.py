@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT / folder) for folder in ("scripts", "src", "tests")]
 
 from matrix import report, running, tools  # noqa: E402
 from matrix.problems import problems  # noqa: E402
-from matrix.results import Answers, Row, accepted, as_json, compile_all, judge  # noqa: E402
+from matrix.results import Answers, Row, as_json, compile_all, judge  # noqa: E402
 from matrix.targets import TARGETS, Target  # noqa: E402
 from matrix.variants import Variant, collect, thinned, untuned  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -136,15 +136,13 @@ def _compiled(
         for variant in variants
         for row in judge(target, variant, found[variant.key, target.name])
     ]
-    excess = accepted(rows)
     private = {(r.variant, r.target) for r in rows if r.use and r.use.private and not r.wrong}
     summary = (
         f"compilers: {len(wanted)} programs, {total} compilations, {len(rows)} kernels in "
         f"{time.monotonic() - start:.0f} s, "
-        f"{sum(bool(r.wrong) for r in rows)} wrong, {sum(r.accepted for r in rows)} spills accepted, "
-        f"{len(private)} with arrays in memory"
+        f"{sum(bool(r.wrong) for r in rows)} wrong, {len(private)} with arrays in memory"
     )
-    return rows, failures + excess, summary
+    return rows, failures, summary
 
 
 def _ask(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,11 +18,6 @@ from .tools import HOME, Tools
 from .variants import Variant
 
 _DRIVERS_CHOICE = 64  # work-items in a group, where a launch leaves that to the driver
-# What spills by as much as here and may: (GPU, kernel and form, dtype), with the most registers and the reason.
-ACCEPTED: dict[tuple[str, str, str], tuple[int, str]] = {
-    ("skl", "matmul.matmul skinny", "bf16"): (
-        3, "8 rows by 4 columns: the addresses of 32 results are kept across the batch; the inner loop spills nothing"),
-}  # fmt: skip
 TILED = ("TM", "TN", "TK", "RM", "RN")
 
 
@@ -39,7 +34,6 @@ class Row:
     use: Use | None
     occupancy: float
     wrong: str
-    accepted: bool = False
 
 
 class Answers:
@@ -117,22 +111,11 @@ def judge(target: Target, variant: Variant, answer: Built) -> list[Row]:
         use = (answer.kernels or {}).get(kernel)
         fill = occupancy(target.limits, use, group) if use else 0.0
         form = describe(variant, kernel)
-        most, _ = ACCEPTED.get((target.name, form, str(variant.defines.get("dtype"))), (0, ""))
-        accepted = use is not None and 0 < use.spills <= most
-        wrong = "" if accepted else _wrong(target, answer, use, group, fill)
         rows.append(Row(
             variant.family, kernel, form, {k: str(v) for k, v in variant.defines.items()}, target.name, group, use,
-            fill, wrong, accepted,
+            fill, _wrong(target, answer, use, group, fill),
         ))  # fmt: skip
     return rows
-
-
-def accepted(rows: Sequence[Row]) -> list[str]:
-    """What is wrong with the list of accepted spills: more programs spill than entries there are."""
-    found = [row for row in rows if row.accepted]
-    if len(found) > len(ACCEPTED):
-        return [f"{len(found)} programs spill, of {len(ACCEPTED)} accepted"]
-    return []
 
 
 def _wrong(target: Target, answer: Built, use: Use | None, group: int, fill: float) -> str:
