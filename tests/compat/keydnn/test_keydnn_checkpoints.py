@@ -208,6 +208,7 @@ class TestDamage:
         (["arch", "children", "0", "config", "in_features"], "2", "config of Linear"),
         (["arch", "children", "0", "config", "in_features"], 2**40, "sizes of a network"),
         (["arch", "children", "2", "config", "num_features"], 2**31 - 1, "sizes of a network"),
+        (["arch", "children", "0", "config", "in_features"], 5000, "than the file has values, got a Linear"),
         (["arch", "children", "0", "config", "more"], 1, "config of Linear"),
         (["arch", "children", "0", "config", "device"], "mars", "config of Linear"),
         (["arch", "children", "2", "config", "eps"], None, "config of BatchNorm1d"),

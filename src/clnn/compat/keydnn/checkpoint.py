@@ -65,6 +65,12 @@ def payload_to_ndarray(payload: Any) -> Any:
     return np.frombuffer(content, kind).reshape(shape)
 
 
+def _values(payloads: Any) -> Mapping[str, Any]:
+    if not isinstance(payloads, Mapping):
+        raise FileFormatError(f"checkpoint: expected state as a dict, got {payloads!r:.80}")
+    return payloads
+
+
 def extract_state_payload(model: Module) -> dict[str, Any]:
     """Name -> array of all parameters, and of the running statistics, which KeyDNN neither has nor minds."""
     return {name: ndarray_to_payload(t.numpy()) for name, _, _, t in entries(model)}
@@ -75,8 +81,7 @@ def load_state_payload_(model: Module, payloads: Any) -> None:
 
     Running statistics may be missing, as in KeyDNN's own files, and stay as they are.
     """
-    if not isinstance(payloads, Mapping):
-        raise FileFormatError(f"checkpoint: expected state as a dict, got {payloads!r:.80}")
+    payloads = _values(payloads)
     plan = []
     for name, owner, own, target in entries(model):
         if name not in payloads:
@@ -103,11 +108,31 @@ def module_to_config(m: Any) -> dict[str, Any]:
     return {"type": type(m).__name__, "config": m.get_config(), "children": children}
 
 
+class _Allowance:
+    """How many parameters a network may still have: a file's layers are built before its values fill them."""
+
+    def __init__(self, payloads: Any) -> None:
+        kept = (p for p in _values(payloads).values() if isinstance(p, Mapping))
+        self.left = sum(len(str(p.get("b64"))) for p in kept)
+
+    def take(self, made: nn.Module) -> None:
+        self.left -= sum(p.numel() for p in made._parameters.values() if p is not None)
+        if self.left < 0:
+            raise FileFormatError(
+                "checkpoint: expected no more parameters than the file has values, "
+                f"got a {type(made).__name__} too many"
+            )
+
+
 def module_from_config(node: Any) -> Any:
     """The module that `module_to_config` described, with new weights; a name KeyDNN has not is clnn's layer.
 
     Raises FileFormatError for a class that is not registered or a config it does not take.
     """
+    return _built(node, None)
+
+
+def _built(node: Any, allowance: _Allowance | None) -> Any:
     cfg = node.get("config") or {} if isinstance(node, Mapping) else None
     children = node.get("children") or {} if isinstance(node, Mapping) else None
     if not isinstance(cfg, Mapping) or not isinstance(children, Mapping):
@@ -131,8 +156,10 @@ def module_from_config(node: Any) -> Any:
         raise FileFormatError(
             f"checkpoint: expected a config of {name}, got {error!r:.200}"
         ) from None
+    if allowance:
+        allowance.take(made)
     for key, child in children.items():
-        made.register_module(str(key), module_from_config(child))
+        made.register_module(str(key), _built(child, allowance))
     if hasattr(made, "_post_load"):
         made._post_load()
     return made
@@ -184,7 +211,7 @@ def from_payload(payload: Any) -> Any:
     """A new model; raises FileFormatError."""
     payload = check_format(payload)
     try:
-        model = module_from_config(payload.get("arch"))
+        model = _built(payload.get("arch"), _Allowance(payload.get("state")))
         load_state_payload_(model, payload.get("state"))
     except RecursionError:
         raise FileFormatError("checkpoint: expected a network, got one nested too deep") from None
