@@ -85,13 +85,18 @@ def _convolve(op: str, rank: int, input: Any, weight: Any, bias: Any, stride: Si
 def conv_settings(op: str, rank: int, weight: Any, stride: Size, padding: Padding, dilation: Size,
                   groups: int) -> dict[str, Any]:  # fmt: skip
     """What a convolution is called with, as settings of its op; raises SettingError or ShapeError."""
-    if type(stride) is type(padding) is type(dilation) is type(groups) is int:
+    if type(groups) is int and _plain(stride) and _plain(padding) and _plain(dilation):
         return dict(_of_ints(op, rank, stride, padding, dilation, groups))
     return _settings(op, rank, weight, stride, padding, dilation, groups)
 
 
+def _plain(size: Any) -> bool:
+    """Whether it is an int or a tuple of such, and no bool, which would equal one."""
+    return type(size) is int or (type(size) is tuple and all([type(n) is int for n in size]))
+
+
 @lru_cache(1024)
-def _of_ints(op: str, rank: int, *numbers: int) -> dict[str, Any]:
+def _of_ints(op: str, rank: int, *numbers: Any) -> dict[str, Any]:
     """The same, remembered: the weight plays no part in it."""
     return _settings(op, rank, None, *numbers)
 
