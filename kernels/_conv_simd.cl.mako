@@ -23,6 +23,7 @@
     base = "double" if dtype == "f64" else "float"
     NR = NV * V
     WHOLE = dtype in ("f32", "f64")
+    WIDTHS = [w for w in (16, 8, 4, 2) if w <= V]
     ROWS = 4 if V == 16 else 2  # of an image, that the lanes of a vector may come from
 %>\
 typedef ${base}${V} vec;
@@ -31,18 +32,20 @@ ${lanes.io(dtype, base, V)}
 ${gemm.epilogue()}
 ${lanes.fetch()}
 ${stream.stores(base, V, True)}
-static vec epilogue_lanes(const vec v)
+% for w in WIDTHS if residual and WHOLE else [V]:
+static ${base}${w} epilogue_${w}(const ${base}${w} v)
 {
-% if "(" in act.replace("(T)", ""):
-    acc t[${V}];
-    vstore${V}(v, 0, t);
-    for (int l = 0; l < ${V}; ++l)
+%   if "(" in act.replace("(T)", ""):
+    acc t[${w}];
+    vstore${w}(v, 0, t);
+    for (int l = 0; l < ${w}; ++l)
         t[l] = epilogue(t[l]);
-    return vload${V}(0, t);
-% else:
-    return ${act.replace("(T)", "(vec)")};
-% endif
+    return vload${w}(0, t);
+%   else:
+    return ${act.replace("(T)", f"({base}{w})")};
+%   endif
 }
+% endfor
 
 /* Where pixels m, m + 1, .. lie; beyond the last one, where that does. */
 static void places(__local index_t *to, const index_t m, const index_t M, const int P, const int Q,
@@ -70,8 +73,8 @@ static void places(__local index_t *to, const index_t m, const index_t M, const 
 /* A vector's first `count` lanes, which end where an image does: from memory, for lanes cannot be told apart there. */
 static void put_some(__global real *y, const acc *v, const int count)
 {
-% if dtype in ("f32", "f64"):
-%   for w in [w for w in (8, 4, 2) if w < V]:
+% if WHOLE:
+%   for w in WIDTHS[1:]:
     if (count >= ${w}) { /* two that overlap */
         vstore${w}(vload${w}(0, v), 0, y);
         vstore${w}(vload${w}(0, v + count - ${w}), 0, y + count - ${w});
@@ -85,6 +88,15 @@ static void put_some(__global real *y, const acc *v, const int count)
 % if residual:
 static void put_ended(__global real *y, const acc *v, const int count, __global const real *residual)
 {
+%   if WHOLE:
+%     for w in WIDTHS[1:]:
+    if (count >= ${w}) {
+        vstore${w}(epilogue_${w}(vload${w}(0, v) + vload${w}(0, residual)), 0, y);
+        vstore${w}(epilogue_${w}(vload${w}(0, v + count - ${w}) + vload${w}(0, residual + count - ${w})), 0, y + count - ${w});
+        return;
+    }
+%     endfor
+%   endif
     for (int l = 0; l < count; ++l)
         STORE(y, l, epilogue(v[l] + LOAD(residual, l)));
 }
@@ -198,7 +210,7 @@ ${taps(f"for (int u = 0; u < run; ++u) {{ " + " ".join(f"vstore{V}(pixels(base +
                     fill(x, to + j * ${V}, from, m + j * ${V}, M, k0, end, R, S, P, Q, xn, xc, xp, xq, xr, xs);
                 ++t;
             }
-            /* Pixels of 1 x 1 that come next are fetched meanwhile: channel by channel, a line per block of rows. */
+            /* Pixels of 1 x 1 that come next are fetched meanwhile: channel by channel, a line per block of rows; and then filters. */
             const int deeper = end < K, ahead = R * S == 1 && (deeper || start + wide * ${NR} < last);
             __global const acc *next = x + (deeper ? end * xc : 0);
             for (int b = row; b < below; ++b) {
@@ -206,8 +218,9 @@ ${taps(f"for (int u = 0; u < run; ++u) {{ " + " ".join(f"vstore{V}(pixels(base +
                 for (int t = 0; t < count; ++t) {
                     const index_t m = start + t * ${NR}, then = min(m + (deeper ? 0 : wide * ${NR}), M - 1);
                     const int fetch = ahead && (b - row) * 16 < ${NR};
-                    const index_t hop = fetch ? xc : 0;
-                    __global const acc *soon = fetch ? next + then / Q / P * xn + then / Q % P * xp + (then % Q + (b - row) * 16) * xq : x;
+                    const index_t hop = fetch ? xc : ${MR};
+                    __global const acc *soon = fetch ? next + then / Q / P * xn + then / Q % P * xp + (then % Q + (b - row) * 16) * xq
+                                                     : filters + ((size_t)min(b + 1, below - 1) * K + k0) * ${MR};
                     __global acc *kept = partial + (size_t)(b - row) * ${MR * NR};
                     if (end == K${"" if residual else " && !past"}) {
                         const index_t at = m / image * yn + (index_t)(phase * channels + row0) * image + m % image;
@@ -277,7 +290,7 @@ ${multiply(NV)}
                             if (present == ${V} && pixel + ${V} <= image) {
 %   for i in range(MR):
                                 if (${i} < some) {
-                                    const vec ended = epilogue_lanes(c${i}_${j}${bias_of(i)}${f" + loadv_{dtype}(residual, at + {i} * (index_t)image)" if residual else ""});
+                                    const vec ended = epilogue_${V}(c${i}_${j}${bias_of(i)}${f" + loadv_{dtype}(residual, at + {i} * (index_t)image)" if residual else ""});
 %     if WHOLE:
                                     if (past)
                                         stream(ended, y + at + ${i} * (index_t)image);
@@ -289,7 +302,7 @@ ${multiply(NV)}
                             } else { /* an image ends within */
                                 acc tile[${MR * V}];
 %   for i in range(MR):
-                                vstore${V}(${f"c{i}_{j}{bias_of(f'min({i}, some - 1)')}" if residual else f"epilogue_lanes(c{i}_{j}{bias_of(f'min({i}, some - 1)')})"}, ${i}, tile);
+                                vstore${V}(${f"c{i}_{j}{bias_of(f'min({i}, some - 1)')}" if residual else f"epilogue_{V}(c{i}_{j}{bias_of(f'min({i}, some - 1)')})"}, ${i}, tile);
 %   endfor
                                 for (int l = 0; l < present; pixel = 0, at = ++n * yn + (index_t)(phase * channels + row0) * image) {
                                     const int run = min((index_t)(present - l), image - pixel);
