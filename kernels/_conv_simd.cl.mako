@@ -174,6 +174,7 @@ void conv2d(__global const acc *restrict x, __global const acc *restrict filters
 {
     __local acc panels[${SPACE}];
     __local index_t from[${NR}];
+    index_t numbers[${PANELS}], starts[${PANELS}], soons[${PANELS}]; /* of a panel: image, first pixel, and where the next one begins */
     const int group = get_global_id(2), channels = O${f" / {len(PHASES)}" if PHASES else ""}, image = P * Q;
     const int each_phase = (channels + ${MR - 1}) / ${MR}, blocks = each_phase${f" * {len(PHASES)}" if PHASES else ""};
     const int row = get_global_id(1) * rows, below = min(row + rows, blocks);
@@ -194,6 +195,14 @@ void conv2d(__global const acc *restrict x, __global const acc *restrict filters
         const int count = min((index_t)wide, (last - start + ${NR - 1}) / ${NR});
         for (int k0 = 0; k0 == 0 || k0 < K; k0 += chunk) {
             const int end = min(K, k0 + chunk), depth = end - k0;
+            const int deeper = end < K, ahead = R * S == 1 && (deeper || start + wide * ${NR} < last);
+            __global const acc *next = x + (deeper ? end * xc : 0);
+            for (int t = 0; t < count; ++t) {
+                const index_t m = start + t * ${NR}, then = min(m + (deeper ? 0 : wide * ${NR}), M - 1);
+                numbers[t] = m / image;
+                starts[t] = m - numbers[t] * image;
+                soons[t] = then / Q / P * xn + then / Q % P * xp + then % Q * xq;
+            }
             for (int t = 0; t < count;) {
                 const index_t m = start + t * ${NR};
                 __local acc *to = panels + t * depth * ${NR};
@@ -211,19 +220,17 @@ ${taps(f"for (int u = 0; u < run; ++u) {{ " + " ".join(f"vstore{V}(pixels(base +
                 ++t;
             }
             /* Pixels of 1 x 1 that come next are fetched meanwhile: channel by channel, a line per block of rows; and then filters. */
-            const int deeper = end < K, ahead = R * S == 1 && (deeper || start + wide * ${NR} < last);
-            __global const acc *next = x + (deeper ? end * xc : 0);
             for (int b = row; b < below; ++b) {
-                const int phase = b / each_phase, row0 = b % each_phase * ${MR}, some = min(${MR}, channels - row0);
+                const int phase = ${"b / each_phase" if PHASES else "0"}, row0 = (b - phase * each_phase) * ${MR}, some = min(${MR}, channels - row0);
                 for (int t = 0; t < count; ++t) {
-                    const index_t m = start + t * ${NR}, then = min(m + (deeper ? 0 : wide * ${NR}), M - 1);
+                    const index_t m = start + t * ${NR};
                     const int fetch = ahead && (b - row) * 16 < ${NR};
                     const index_t hop = fetch ? xc : ${MR};
-                    __global const acc *soon = fetch ? next + then / Q / P * xn + then / Q % P * xp + (then % Q + (b - row) * 16) * xq
+                    __global const acc *soon = fetch ? next + soons[t] + (b - row) * 16 * xq
                                                      : filters + ((size_t)min(b + 1, below - 1) * K + k0) * ${MR};
                     __global acc *kept = partial + (size_t)(b - row) * ${MR * NR};
                     if (end == K${"" if residual else " && !past"}) {
-                        const index_t at = m / image * yn + (index_t)(phase * channels + row0) * image + m % image;
+                        const index_t at = numbers[t] * yn + (index_t)(phase * channels + row0) * image + starts[t];
 % if residual:
                         await(residual + at, image, some);
                         if (!past)
@@ -285,7 +292,9 @@ ${multiply(NV)}
 % for j in range(n):
                         {
                             const int present = clamp(M - m - ${j * V}, (index_t)0, (index_t)${V});
-                            index_t n = (m + ${j * V}) / image, pixel = (m + ${j * V}) % image;
+                            index_t n = numbers[t], pixel = starts[t] + ${j * V};
+                            for (; pixel >= image; pixel -= image)
+                                ++n;
                             index_t at = n * yn + (index_t)(phase * channels + row0) * image + pixel;
                             if (present == ${V} && pixel + ${V} <= image) {
 %   for i in range(MR):
