@@ -8,9 +8,10 @@
  *           than local memory, is (item, rows of blocks, MR, NR)
  * Defines   dtype, bias, residual (bool), act (see _gemm)
  *           STEP  elements of x between the pixels of a row: 1, 2, or 0 for whatever they are
+ *           FEW  whether rows are so few that pixels of 1 x 1 may be read where they lie, if a panel's are in a row
  *           PHASES  runs of the window's taps that each phase of a gradient meets, (first, end); () for a convolution
  * Tunables  V, MR, NV (see _gemm_simd)   SPACE (elements of local memory)   each, rows (panels and blocks of an item)
- *           past (whether whole vectors of results pass the caches by)
+ *           past (whether whole vectors of results pass the caches by)   direct (with FEW: whether pixels are so read)
  * Launch    group (1), grid (spans of panels, spans of blocks, groups)
  * Source    Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008
  *           Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014 (windows laid out in cache)
@@ -170,7 +171,7 @@ void conv2d(__global const acc *restrict x, __global const acc *restrict filters
             ${gemm.ends()}__global real *restrict y, const index_t M, const int K, const int O, const int R, const int S,
             const int P, const int Q, const index_t xn, const index_t xg, const index_t xc, const index_t xp,
             const index_t xq, const index_t xr, const index_t xs, const index_t x0, const int each, const int rows,
-            const int chunk, const int past)
+            const int chunk, const int past${", const int direct" if FEW else ""})
 {
     __local acc panels[${SPACE}];
     __local index_t from[${NR}];
@@ -208,12 +209,19 @@ void conv2d(__global const acc *restrict x, __global const acc *restrict filters
                 __local acc *to = panels + t * depth * ${NR};
 % if STEP:
                 const int run = min((index_t)(count - t), (Q - m % Q) / ${NR}); /* panels whose pixels are in a row */
+%   if FEW:
+                if (direct && run > 0) {
+                    ++t;
+                    continue;
+                }
+%   else:
                 if (run > 0) {
                     __global const acc *base = x + m / Q / P * xn + m / Q % P * xp + m % Q * xq;
 ${taps(f"for (int u = 0; u < run; ++u) {{ " + " ".join(f"vstore{V}(pixels(base + at + (u * {NR} + {j * V}) * {STEP}), {j}, to + u * depth * {NR});" for j in range(NV)) + " }")}
                     t += run;
                     continue;
                 }
+%   endif
 % endif
                 for (int j = 0; j < ${NV}; ++j)
                     fill(x, to + j * ${V}, from, m + j * ${V}, M, k0, end, R, S, P, Q, xn, xc, xp, xq, xr, xs);
@@ -243,6 +251,12 @@ ${multiply(NV // 2)}
                         continue;
                     }
 % endif
+% if FEW:
+                    if (direct && Q - m % Q >= ${NR}) {
+${multiply(NV, near=True)}
+                        continue;
+                    }
+% endif
 ${multiply(NV)}
                 }
             }
@@ -250,8 +264,8 @@ ${multiply(NV)}
     }
 }
 
-## A block of rows by the first n vectors of a panel.
-<%def name="multiply(n)">\
+## A block of rows by the first n vectors of a panel, or of its pixels where they lie.
+<%def name="multiply(n, near=False)">\
 <%  bias_of = lambda i: f" + (acc)LOAD(bias, row0 + {i})" if bias else "" %>\
 % for i in range(MR):
 %   for j in range(n):
@@ -266,8 +280,12 @@ ${multiply(NV)}
                         const int here = k0, stop = end;
 % endif
                         __global const acc *a = filters + ((size_t)b * K + here) * ${MR};
+% if near:
+                        __global const acc *v = x + numbers[t] * xn + starts[t] / Q * xp + starts[t] % Q + here * xc;
+% else:
                         __local const acc *v = panels + (t * depth + here - k0) * ${NR};
-                        for (int k = here; k < stop; ++k, a += ${MR}, v += ${NR}, soon += hop) {
+% endif
+                        for (int k = here; k < stop; ++k, a += ${MR}, v += ${"xc" if near else NR}, soon += hop) {
                             FETCH(soon);
 % for j in range(n):
                             const vec v${j} = vload${V}(${j}, v);

@@ -26,6 +26,8 @@ from .streaming import streams
 
 _SPACE = 2**17  # bytes of local memory for panels: they stay in a core's second-level cache
 _PANELS = 16  # of them, at most
+# Blocks of rows that are too few for laying pixels out to pay, unless they come in short runs, of many channels.
+_FEW, _SHORT, _MANY = 16, 512, 640
 _LEAST = 2**15  # bytes of local memory, half of which is for where they come from
 _KC = 512  # pixels of the output gradient multiplied at a time
 _WIDE = 4  # panels of it, at most
@@ -286,7 +288,9 @@ def _product(
     if xp == width * xq:  # an image is one row
         height, width, xp = 1, height * width, height * xp
     chunk = ceil_div(k, ceil_div(k, space // columns))
-    wide = max(1, min(_PANELS, space // columns // chunk))
+    few = blocks <= _FEW and r * s == xq == 1 and not each_phase.taps
+    most = 1 if few else _PANELS
+    wide = max(1, min(most, space // columns // chunk))
     taken = sum(b - a for of in met for a, b in of) / (r * s * times) if met else 1.0
     each, rows, spans, splits = _shares(
         ceil_div(m, columns), blocks, p.groups, rt.info.compute_units, wide,
@@ -294,12 +298,13 @@ def _product(
     )  # fmt: skip
     waiting = spans * splits * p.groups if k > chunk else 0
     partial = rt.empty(Spec((waiting, rows, mr, columns), accumulator(p.kind)))
-    defines = p.defines(engine="simd", STEP=xq if xq < 3 else 0, SPACE=space, PANELS=_PANELS, PHASES=met,
-                        **end.defines, **shape)  # fmt: skip
+    defines = p.defines(engine="simd", STEP=xq if xq < 3 else 0, SPACE=space, PANELS=most, PHASES=met,
+                        FEW=few, **end.defines, **shape)  # fmt: skip
+    direct = [int(k <= _MANY or width >= _SHORT)] if few else []
     rt.launch("conv", "conv2d", (spans, splits, p.groups), src.mem, _filters(rt, p, at, w, mr, each_phase), partial,
               *end.operands, y, m, at.depth * r * s, at.out * times, *(max(1, n) for n in inner), height, width, xn,
               xg, steps[0], xp, xq, *steps[1:], x0, each, rows, chunk,
-              int(streams(rt.info, y.spec, _PAST)), group=_ONE, **defines)  # fmt: skip
+              int(streams(rt.info, y.spec, _PAST)), *direct, group=_ONE, **defines)  # fmt: skip
 
 
 def _flat(info: DeviceInfo, kind: DType) -> tuple[int, int]:
