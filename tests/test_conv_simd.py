@@ -32,6 +32,17 @@ SAMPLES = [
     # an image ends within a vector, and a panel is filled by less than half
     sample("fused_conv2d", T(5, 16, 5, 5), T(20, 16, 1, 1), T(20), activation="relu"),
     sample("fused_conv2d", T(3, 16, 7, 7), T(20, 16, 1, 1), T(20), residual=T(3, 20, 7, 7)),
+    # few filters read pixels where they lie: deeper than local memory, image by image, and with all that ends a sum
+    sample("conv2d", T(1, 1100, 16, 36), T(9, 1100, 1, 1)),
+    sample(
+        "fused_conv2d",
+        T(3, 20, 6, 12),
+        T(20, 20, 1, 1),
+        T(20),
+        residual=T(3, 20, 6, 12),
+        activation="relu6",
+    ),
+    sample("conv2d", T(2, 24, 3, 40), T(20, 12, 1, 1), T(20), groups=2, padding=1),
     # fewer input than output channels: x is turned for the weight gradient instead of g
     sample("conv2d", T(3, 24, 7, 7), T(130, 24, 1, 1)),
     sample("conv2d", T(2, 24, 12, 13), T(80, 12, 1, 1), groups=2, stride=2),
