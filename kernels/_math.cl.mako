@@ -90,12 +90,11 @@ static T log_plus_one(const T x)
     const T y = fma(convert_float${lanes}(k), (T)8.26295829e-8f, fma(m * m, p, m));
     return x > -1 ? (x < INFINITY ? (fabs(x) > 1e-30f ? y : x) : x) : x == -1 ? (T)-INFINITY : (T)NAN;
 }
-/* log(1 + x) for x from 0 to 1, where nothing need be scaled; a fit within 6e-9 of the result. */
+/* log(1 + x) for x from 0 to 1, where nothing need be scaled; a fit within 3e-8 of the result. */
 static T log_plus_part(const T x)
 {
-    const T p = ${horner("x", -0.4999993145465851, 0.33330512046813965, -0.2495858520269394, 0.1969539076089859, -0.15355366468429565,
-                         0.10680504888296127, -0.0576639361679554, 0.02020431123673916, -0.00331841129809618)};
-    return fma(x * x, p, x);
+    return x * (${horner("x", 0.9999999403953552, -0.4999949336051941, 0.3331909775733948, -0.2484298199415207, 0.19106003642082214,
+                         -0.13663239777088165, 0.07822587341070175, -0.02950519137084484, 0.005232682451605797)});
 }
 % else:
 #define exp_below exp
@@ -105,20 +104,31 @@ static T log_plus_part(const T x)
 % endif
 /* Sigmoid: exp may overflow to infinity, whose reciprocal is the right 0. */
 static T sigmoid(T x) { return 1 / (1 + exp(-x)); }
-static T softplus(T x) { return (x > 0 ? x : (T)0) + log_plus_part(exp_below(-fabs(x))); }
+static T softplus(T x) { return (x > 0 ? x : (T)0) + log_plus_part(exp_below(x < 0 ? x : -x)); }
 % if compute == "f32":
-/* The lesser tail is exp(-t Q(t)) / 2 with Q a minimax fit by Lawson's method, in error of the result below 8e-9; it is 0
- * from 5.7 on. */
+${exponent.power("power_below", "float", lanes)}\
+/* 1 - cdf(u) = 2^(u Q(u) - 1) for u >= 0, with Q a minimax fit by Lawson's method, in error of u (1 - cdf(u)) below 2e-8; it is
+ * exactly 0 at 10.2666, and what is further is taken for that. */
+static T normal_tail(const T u)
+{
+    const T q = ${horner("u", -1.1511069536209106, -0.4591890275478363, -0.05256234481930733, 0.0071672783233225346,
+                         -0.00022117304615676403, -0.00014977887622080743, 3.145823211525567e-05, -2.1560317691182718e-06)};
+    return power_below(fma(u, q, (T)-1));
+}
+static T normal_reach(const T x) { return fabs(x) > 10.2666f ? (T)10.2666f : fabs(x); }
 static T normal_cdf(const T x)
 {
-    const T t = fabs(x), u = t > 6 ? (T)6 : t;
-    const T q = ${horner("u", 0.7978852987289429, 0.318298876285553, 0.03638757765293121, -0.004895989783108234, 9.491709e-05,
-                         0.0001290500283497, -2.7294533e-05, 1.96501151e-06)};
-    const T tail = t > 5.7f ? (T)0 : 0.5f * exp_below(-u * q);
+    const T tail = normal_tail(normal_reach(x));
     return x < 0 ? tail : 1 - tail;
+}
+static T gelu(const T x)
+{
+    const T u = normal_reach(x);
+    return fma(-u, normal_tail(u), x < 0 ? (T)0 : x);
 }
 % else:
 static T normal_cdf(const T x) { return C(0.5) * (1 + error_function(x * C(0.70710678118654752))); }
+static T gelu(const T x) { return (x < -40 ? (T)-40 : x) * normal_cdf(x); }
 % endif
 static T gelu_inner(T x) { return C(0.79788456080286536) * (x + C(0.044715) * x * x * x); }
 /* (1 + tanh(z)) / 2 = sigmoid(2 z): exactly 0 far below, which a rounded tanh may miss. */

@@ -120,7 +120,7 @@ MAPS: dict[str, Callable[..., Any]] = {
     "selu_grad": _selu_grad,
     "celu": lambda x, *, alpha: np.where(x > 0, x, alpha * np.expm1(x / alpha)),
     "celu_grad": _celu_grad,
-    "gelu": lambda x: x * _normal_cdf(x),
+    "gelu": lambda x: np.maximum(x, -40) * _normal_cdf(x),
     "gelu_grad": _gelu_grad,
     "gelu_tanh": _gelu_tanh,
     "gelu_tanh_grad": _gelu_tanh_grad,
