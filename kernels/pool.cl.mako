@@ -11,12 +11,16 @@
  *           divisor  "given" (an argument), "padded" (the window within the padding), "inside" (within the input)
  *           walk     "points": a work-item per element.  "rows": a work-item per `rows` rows; of each the columns
  *                    lo..hi, whose windows are whole, go through a loop without branches.   "planes", of max_pool_grad
- *                    in float and double: a work-item per `rows` planes, each of which it clears and then adds to
+ *                    in float and double: a work-item per `rows` planes, each of which it clears and then adds to.
+ *                    "bands", the same where windows slide: it adds to the rows of a window at a time, which a first-level
+ *                    cache holds, and stores them when no window to come has any
+ *           MOST, streamed  of bands: elements there is room for, and whether y is stored past the caches
  * Tunables  WG (of points), rows (an argument)
  * Launch    group (WG) for points, (1) for rows and planes; grid rounded up
  * Notes     adaptive windows on CPUs: see adaptive_pool
  * Source    gradients gather, or one work-item owns all that they go to, so no sum needs an atomic
  */
+<%namespace name="past" file="_stream.cl.mako"/>\
 <%
     (KH, KW), (SH, SW), (DH, DW) = K, S, D
     grad = kernel.endswith("_grad")
@@ -58,6 +62,9 @@
         """Of the windows that start t blocks of S columns to the left: those with a tap in column `phase` of a block."""
         return [t for t in range(TW) if t * SW + phase <= (KW - 1) * DW and (t * SW + phase) % DW == 0]
 %>
+% if walk == "bands":
+${past.stores(base, 16, streamed)}\
+% endif
 typedef struct { int ${", ".join(sizes)}; } Sizes;
 
 % if adaptive:
@@ -92,7 +99,7 @@ static int begin(const int at, const int D) { return at < 0 ? at + (D - 1 - at) 
 %   endif
 % endif
 
-% if walk != "planes":
+% if walk in ("rows", "points"):
 /* One element of the result: column col of row r, counted through all planes. */
 static void element(${arrays}, const Sizes z, const index_t r, const int col)
 {
@@ -127,6 +134,8 @@ void ${kernel}(${arrays}, const index_t count, const index_t rows, const int lo,
     const index_t last = min(first + rows, count);
 %   if walk == "planes":
 ${scatter()}\
+%   elif walk == "bands":
+${scatter_by_rows()}\
 %   else:
     for (index_t r = first; r < last; ++r) {
 %   if whole:
@@ -296,6 +305,37 @@ ${scatter()}\
         for (index_t o = plane * z.OH * z.OW; o < (plane + 1) * z.OH * z.OW; ++o)
             if (at[o] >= 0)
                 q[at[o]] += g[o];
+    }
+</%def>
+
+<%def name="scatter_by_rows()">
+<%  span = max((KH - 1) * DH + 1, SH) %>\
+    ${base} band[${MOST}];
+    for (index_t plane = first; plane < last; ++plane) {
+        __global real *q = y + plane * z.H * z.W;
+        index_t o = plane * z.OH * z.OW;
+        int i = 0;
+        for (int e = 0; e < ${span} * z.W; e += 16)
+            vstore16((${base}16)(0), 0, band + e);
+        for (int row = 0; row < z.OH; ++row) {
+            const int begin = (row * ${SH} - z.PH) * z.W; /* the element of the plane that the band begins with */
+            for (const index_t next = o + z.OW; o < next; ++o)
+                if (at[o] >= 0)
+                    band[at[o] - begin] += g[o];
+            const int end = min(begin + (row + 1 < z.OH ? ${SH} : ${span}) * z.W, z.H * z.W);
+            for (; i + 16 <= end; i += 16)
+                stream(vload16(0, band + (i - begin)), q + i);
+            for (; i < end; ++i)
+                q[i] = band[i - begin];
+            for (int e = 0; e < ${span - SH} * z.W; e += 16)
+                vstore16(vload16(0, band + e + ${SH} * z.W), 0, band + e);
+            for (int e = ${span - SH} * z.W; e < ${span} * z.W; e += 16)
+                vstore16((${base}16)(0), 0, band + e);
+        }
+        for (; i + 16 <= z.H * z.W; i += 16)
+            stream((${base}16)(0), q + i);
+        for (; i < z.H * z.W; ++i)
+            q[i] = 0;
     }
 </%def>
 

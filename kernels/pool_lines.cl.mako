@@ -8,9 +8,9 @@
  *           streamed  whether y is stored past the caches
  * Tunables  rows (an argument: rows of y that a work-item makes)
  * Launch    group (1), for CPUs; grid ceil(count / rows)
- * Notes     a row of x is reduced along its windows once, for all rows of y that it is in; columns beyond it are masked.
- *           Rows at the ends of x, and of half types, are copied between columns that change nothing first: their
- *           vectors would leave x. Vectors of y reach into the next row, which is written later
+ * Notes     a row of x is reduced along its windows once, for all rows of y that it is in; columns beyond it are masked
+ *           where windows reach them. Rows at the ends of x, and of half types, are copied between columns that change nothing first:
+ *           their vectors would leave x. Vectors of y reach into the next row, which is written later
  * Source    textbook: the maximum of a rectangle is that of the maxima of its rows
  */
 <%namespace name="vector" file="_vector.cl.mako"/>
@@ -44,6 +44,12 @@ static void put_at(__global int *p, const index_t m, const int${V} v)
     vstore${V}(v, 0, t);
     for (int l = 0; l < m; ++l)
         p[l] = t[l];
+}
+% else:
+static T larger(const T a, const T b)
+{
+    const T most = b > a ? b : a;
+    return b != b ? b : most;
 }
 % endif
 
@@ -97,10 +103,12 @@ ${along_row(f"line + {LEFT} - PW", False)}
 % endif
             for (int h = begin + 1; h < end; ++h) {
                 const T v = vload${V}(0, reduced + h % ${KH} * ${ROOM} + o);
+% if indices:
                 const I take = (v > best) | (v != v);
                 best = take ? v : best;
-% if indices:
                 where = take ? vload${V}(0, column + h % ${KH} * ${ROOM} + o) + h * W : where;
+% else:
+                best = larger(best, v);
 % endif
             }
 % if indices:
@@ -111,29 +119,50 @@ ${along_row(f"line + {LEFT} - PW", False)}
     }
 }
 
-## Windows of the row that `start` points into, at its column -PW; beyond a row of `x` itself are its neighbours.
-<%def name="along_row(start, masked)">\
-<%  value = lambda j: f"(((c + {j} >= 0) & (c + {j} < W)) ? {tap(j)} : (T)(-INFINITY))" if masked else tap(j) %>\
+## Windows of the row that `start` points into, at its column -PW; beyond a row of x itself (`bare`) are its neighbours.
+<%def name="along_row(start, bare)">\
             for (int o = 0; o < OW; o += ${V}) {
-                ${"__global const real" if masked else f"const {base}"} *q = ${start} + o * ${SW};
+                ${"__global const real" if bare else f"const {base}"} *q = ${start} + o * ${SW};
+% if indices or bare:
                 const I c = (o + lane) * ${SW} - PW;
-                T best = -INFINITY;
-% if indices:
-                I where = c < 0 ? (I)0 : c;
 % endif
-% for j in range(KW):
-                {
-                    const T v = ${value(j)};
-                    const I take = (v > best) | (v != v);
-                    best = take ? v : best;
-%   if indices:
-                    where = take ? c + ${j} : where;
-%   endif
+                T best;
+% if indices:
+                I where;
+% endif
+% if bare:
+                if (o * ${SW} < PW || (min(o + ${V}, OW) - 1) * ${SW} - PW + ${KW} > W) {
+${maximum(True, True)}\
+                } else {
+${maximum(False, True)}\
                 }
-% endfor
+% else:
+${maximum(True, False)}\
+% endif
 % if indices:
                 vstore${V}(where, 0, column + ring + o);
 % endif
                 vstore${V}(best, 0, reduced + ring + o);
             }\
+</%def>
+
+## The maxima of the windows at q, some of which may reach beyond the row (`ends`), where the `bare` x has other rows.
+<%def name="maximum(ends, bare)">\
+<%  value = lambda j: f"(((c + {j} >= 0) & (c + {j} < W)) ? {tap(j)} : (T)(-INFINITY))" if ends and bare else tap(j) %>\
+                    best = ${"-INFINITY" if ends else tap(0)};
+% if indices:
+                    where = ${"c < 0 ? (I)0 : c" if ends else "c"};
+% endif
+% for j in range(0 if ends else 1, KW):
+%   if indices:
+                    {
+                        const T v = ${value(j)};
+                        const I take = (v > best) | (v != v);
+                        best = take ? v : best;
+                        where = take ? c + ${j} : where;
+                    }
+%   else:
+                    best = larger(best, ${value(j)});
+%   endif
+% endfor
 </%def>

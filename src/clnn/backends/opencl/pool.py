@@ -18,6 +18,7 @@ from .streaming import streams
 _TAPS_PER_ITEM = 32768  # loads of a work-item that walks rows: some ten microseconds
 _CELLS_PER_ITEM = 65536  # the same for adaptive windows, where a work-item starts with tables
 _MOST_COLUMNS = 1024  # of those tables
+_MOST_OF_BANDS = 4096  # elements in all rows of a window, with 16 more that vectors reach
 _MOST_OF_LINES = 512  # columns of rows that a work-item keeps, as many as a window has
 
 
@@ -65,7 +66,7 @@ def _walk(walk: str, rt: Runtime, p: Problem, *arrays: Buffer) -> None:
     if walk == "rows":
         rows = max(1, _TAPS_PER_ITEM // (width * prod(p.K)))
         middle = p.middle()
-    elif walk == "planes":
+    elif walk in ("planes", "bands"):
         count, rows = p.planes, max(1, _TAPS_PER_ITEM // (height * width))
     else:
         count, wg = count * width, max(rt.wg, min(64, rt.info.max_group))
@@ -73,7 +74,8 @@ def _walk(walk: str, rt: Runtime, p: Problem, *arrays: Buffer) -> None:
     rt.launch(
         "pool", p.kernel, (-(-items // wg) * wg,), *arrays, count, rows, *middle, *p.size, *p.out, *p.padding, p.given,
         group=(wg,), dtype=p.dtype.code, kernel=p.kernel, adaptive=p.adaptive, indices=len(arrays) == 3, K=p.K, S=p.S,
-        D=p.D, divisor=p.divisor, walk=walk, WG=wg,
+        D=p.D, divisor=p.divisor, walk=walk, WG=wg, MOST=_MOST_OF_BANDS,
+        streamed=walk == "bands" and streams(rt.info, arrays[-1].spec),
     )  # fmt: skip
 
 
@@ -124,9 +126,22 @@ def _owns(p: Problem, info: DeviceInfo) -> bool:
     return info.kind == "cpu" and p.planes >= 4 * info.compute_units and p.dtype.itemsize >= 4
 
 
+def _slides(p: Problem, info: DeviceInfo) -> bool:
+    """Whether the rows of a window, and of the step to the next, have room in the first-level cache of a CPU."""
+    span = max((p.K[0] - 1) * p.D[0] + 1, p.S[0])
+    return _owns(p, info) and span * p.size[1] + 16 <= _MOST_OF_BANDS
+
+
+def _past_caches(p: Problem, info: DeviceInfo) -> bool:
+    """Whether no cache keeps the result: then bands, which cost more, need not be read before they are written."""
+    return streams(info, Spec((p.planes, *p.result), p.dtype))
+
+
 _POINTS = Algorithm("points", always, partial(_walk, "points"))  # a work-item per element
 _WALKS = [Algorithm("rows", _on_cpu, partial(_walk, "rows")), _POINTS]
 _PLANES = Algorithm("planes", _owns, partial(_walk, "planes"))  # clear a plane, then add to it
+# the same a window's rows at a time
+_BANDS = Algorithm("bands", _slides, partial(_walk, "bands"), default=_past_caches)
 _CELLS = [Algorithm("cells", _shrinks, _cells), _POINTS]
 _MAXIMA = [Algorithm("lines", _dense, _lines, default=_overlap), *_WALKS]  # rows first, each once
 ALGORITHMS = {
@@ -134,7 +149,7 @@ ALGORITHMS = {
     **dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool_grad"), _WALKS),
     **dict.fromkeys((f"adaptive_{kind}_pool{rank}d" for kind in ("max", "avg") for rank in (1, 2)), _CELLS),
     "adaptive_avg_pool_grad": _CELLS,
-    "max_pool_grad": [_PLANES, *_WALKS],
+    "max_pool_grad": [_BANDS, _PLANES, *_WALKS],
     "adaptive_max_pool_grad": [_PLANES, _POINTS],
 }  # fmt: skip
 
