@@ -120,7 +120,7 @@ ${reduce.group("weights", "scratch", "a + b", WG)}
 #define WEIGHT(c) ${"LOAD(weight, c)" if weighted else "(acc)1"}
 ${vector.types(ctype, V)}\
 ${vector.load(dtype, ctype, V)}\
-${exponent.below("exp_below", ctype, V)}\
+${exponent.below("exp_below", ctype, V, rough=forward)}\
 % endif
 % if stage in ("rows", "columns", "grad_columns"):
 ${past.ahead()}\
@@ -146,14 +146,38 @@ ${reduce.group("all", "scratch", "a + b", WG)}
     for (index_t s = lo; s < hi; ++s) {
         __global const real *row = x + s * C;
         T tops = (T)-INFINITY;
-        for (index_t c = lane; c < C; c += ${WG * V}) {
+        index_t c = lane;
+% if V > 1:
+        T ${", ".join(f"tops{k} = tops" for k in (1, 2, 3))};
+        for (; c + ${4 * V} <= C; c += ${4 * V}) {
+%   for k in range(4):
+            const T v${k} = loadv_${dtype}(row + c, ${k * V});
+            tops${k or ""} = v${k} > tops${k or ""} ? v${k} : tops${k or ""};
+%   endfor
+        }
+%   for k in (1, 2, 3):
+        tops = tops${k} > tops ? tops${k} : tops;
+%   endfor
+% endif
+        for (; c < C; c += ${WG * V}) {
             const T v = some_${dtype}(row + c, C - c, -INFINITY);
             tops = v > tops ? v : tops;
         }
         acc m = largest(tops);
 ${reduce.group("m", "scratch", "a > b ? a : b", WG)}
         T exps = (T)0${", far = (T)0" if smooth else ""};
-        for (index_t c = lane; c < C; c += ${WG * V}) {
+        c = lane;
+% if V > 1 and not smooth:
+        T exps1 = exps;
+        for (; c + ${2 * V} <= C; c += ${2 * V}) {
+            exps += exp_below(loadv_${dtype}(row + c, 0) - m);
+            exps1 += exp_below(loadv_${dtype}(row + c, ${V}) - m);
+            AHEAD(row + C + c);
+            AHEAD(row + C + c + ${V});
+        }
+        exps += exps1;
+% endif
+        for (; c < C; c += ${WG * V}) {
             exps += exp_below(some_${dtype}(row + c, C - c, -INFINITY) - m);
 % if V > 1:
             AHEAD(row + C + c);
