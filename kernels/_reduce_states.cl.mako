@@ -15,6 +15,7 @@
     def as_type(scalar, value):
         """A mask or places of another width; of scalars any integer will do."""
         return f"convert_{scalar}16({value})" if suffix else value
+    exp = "exp_below" if suffix else "exp"
 %>\
 typedef struct { ${t} a; ${f"{b} b;" if two else ""} ${f"{t} n;" if "n" in members else ""} } state${suffix};
 % if two:
@@ -32,7 +33,7 @@ static state${suffix} merge${suffix}(const state${suffix} s, const state${suffix
     const state${suffix} both = {s.a + d * share, s.b + t.b + d * d * s.n * share, n};
 % elif kind == "logsumexp":
     const ${t} a = join${suffix}(s.a, t.a);
-    const state${suffix} both = {a, s.b * exp(s.a - shift${suffix}(a)) + t.b * exp(t.a - shift${suffix}(a))};
+    const state${suffix} both = {a, s.b * ${exp}(s.a - shift${suffix}(a)) + t.b * ${exp}(t.a - shift${suffix}(a))};
 % elif kind == "arg":
     const ${i} tie = ((s.a == t.a) | ((s.a != s.a) & (t.a != t.a))) & ${as_type(mask, "(t.b < s.b)")};
     const ${i} later = (t.a ${"<" if down else ">"} s.a) | ((t.a != t.a) & (s.a == s.a)) | tie;

@@ -23,6 +23,10 @@
 <%namespace name="reduce" file="_reduce.cl.mako"/>\
 <%namespace name="narrow" file="_narrow.cl.mako"/>
 <%namespace name="known" file="_reduce_states.cl.mako"/>
+<%namespace name="across" file="_reduce_columns.cl.mako"/>
+<%namespace name="exponent" file="_exp.cl.mako"/>
+<%namespace name="lanes" file="_lanes.cl.mako"/>
+<%namespace name="past" file="_stream.cl.mako"/>
 <%
     floating = compute in ("f32", "f64")
     ctype = {"f64": "double", "f32": "float", "i64": "long", "i32": "int"}[compute]
@@ -55,7 +59,7 @@
         "amax": (lambda t: f"x == a ? ({t})(1) : ({t})(0)", "0", "a + b"),
         "amin": (lambda t: f"x == a ? ({t})(1) : ({t})(0)", "0", "a + b"),
         "var": (lambda t: f"(x - a) * (x - a)", "0", "a + b"),
-        "logsumexp": (lambda t: f"exp(x - a)", "0", "a + b"),
+        "logsumexp": (lambda t: f"{'exp_below' if t == 'TV' else 'exp'}(x - a)", "0", "a + b"),
         "arg": (lambda t: f"((x == a) | (x != x)) ? at : ({t.replace('T', 'I')})(NOWHERE)", "NOWHERE", "min(a, b)"),
     }
     first, zero, combine = FIRST[kind]
@@ -68,7 +72,7 @@
         "prod": [f"s.b > 0 ? {'(isfinite(s.a) ? 0 : NAN)' if floating else 0} : s.a", "s.a", "s.b"] if two else ["s.a"], "amax": [f"s.{m}" for m in members], "amin": [f"s.{m}" for m in members],
         "mean": ["s.a / u"], "norm2": ["sqrt(s.a)"], "normp": [f"pow(s.a, 1 / u)"], "max": ["s.a", "s.b"],
         "min": ["s.a", "s.b"], "argmax": ["s.b"], "argmin": ["s.b"], "var": ["s.b / u", "s.a"],
-        "std": ["sqrt(s.b / u)", "s.a"], "logsumexp": ["shift(s.a) + log(s.b)"],
+        "std": ["sqrt(s.b / u)", "s.a"], "logsumexp": ["fabs(s.a) == INFINITY ? s.a : s.a + log(s.b)"],
     }
     results = [f"s.{m}" for m in members] if partial else RESULTS.get(op, ["s.a"])
     axes = [f"{p}{d}" for d in range(kept) for p in ("kn", "ks")] + [f"{p}{d}" for d in range(reduced) for p in ("rn", "rs")]
@@ -91,7 +95,7 @@ typedef T R;
 <%def name="functions(suffix, t, i, r)">
 static ${t} first${suffix}(const ${t} x, const T u) { return ${first(t)}; }
 static ${t} join${suffix}(const ${t} a, const ${t} b) { return ${combine}; }
-static ${t} shift${suffix}(const ${t} a) { return ${f"fabs(a) == INFINITY ? ({t})(0) : a" if kind == "logsumexp" else "a"}; }
+static ${t} shift${suffix}(const ${t} a) { return ${f"a == -INFINITY ? ({t})(0) : a" if kind == "logsumexp" else "a"}; }
 % if two:
 static ${r} second${suffix}(const ${t} x, const ${t} a, const ${i} at) { return ${second(t)}; }
 static ${r} join2${suffix}(const ${r} a, const ${r} b) { return ${combine2}; }
@@ -102,15 +106,19 @@ ${known.states("", "T", "I", "B", "R", kind, two, members, down, mask, index)}
 % if engine == "vector" or W > 1:
 <%  r = "IV" if kind == "arg" else "TV" %>\
 ${reduce.vectors(dtype, ctype)}
+%   if kind == "logsumexp":
+${exponent.below("exp_below", ctype, 16, "TV", rough=True)}
+%   endif
 typedef ${f"{index}16" if kind == "arg" else "TV"} BV;
 ${functions("_v", "TV", "IV", r)}
-%   if engine == "lanes":
+%   if engine == "combine":
 ${known.states("_v", "TV", "IV", "BV", r, kind, two, members, down, mask, index)}
 %   endif
 % endif
 % if engine == "vector":
 ${reduce.folding("folded", ctype, combine)}
 %   if two:
+${past.ahead()}
 ${reduce.folding("folded2", mask if kind == "arg" else ctype, combine2)}
 %   endif
 % endif
@@ -161,7 +169,9 @@ static index_t ${name}_at(index_t i${"".join(f", const index_t {a}" for a in own
         }
 </%def>
 
-% if engine == "combine":
+% if engine == "combine" and W > 1:
+${across.combine(members, planes, [*stores, *tail], outs, results)}
+% elif engine == "combine":
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void combine(${", ".join(f"__global const {c}_t *restrict p{k}" for k, c in enumerate(planes))}, ${", ".join([*stores, *tail])})
 {
@@ -222,6 +232,9 @@ void vector(__global const real *restrict x, ${", ".join(arguments)})
                 for (; t + 64 <= m; t += 64) {
 % for k in range(4):
                     b${k} = ${visited.format(f"b{k}", 16 * k, 16 * k)};
+%   if kind == "logsumexp":
+                    AHEAD(p + t + m + ${16 * k});
+%   endif
 % endfor
                 }
                 for (; t + 16 <= m; t += 16)
@@ -275,6 +288,9 @@ ${reduce.group("s", "scratch", "merge(a, b)", WG, "state", span)}
 ${store("q")}
     }
 }
+% elif two and W > 1:
+${lanes.fetch()}
+${across.kernel(kind, members, neutral, arguments, kept, reduced, W, index, outs, results)}
 % else:
 ## Visit the W neighbours 16 at a time, then one by one; the body is emitted for each with its suffix.
 <%def name="columns()">

@@ -96,15 +96,16 @@ def reduce(
         run(rt, kind or op, problem, x, outs, u)
 
 
-def _run(deal: Callable[[Runtime, Problem], Engine], rt: Runtime, op: str, problem: Problem, x: Buffer,
+def _run(deal: Callable[[Runtime, Problem, int], Engine], rt: Runtime, op: str, problem: Problem, x: Buffer,
          outs: Sequence[Buffer], u: float) -> None:  # fmt: skip
     """One pass, or where reductions are cut into slices a second one that combines them."""
-    engine = deal(rt, problem)
+    states = _STATES.get(op, min(len(outs), 2))
+    engine = deal(rt, problem, states)
     n, inner = problem.outputs, problem.inner
     cut = slices(problem, engine)
     compute = accumulator(x.dtype) if op in _SUMS else compute_dtype(x.dtype)
     wide = x.size >= WIDE
-    kinds = [compute] * _STATES.get(op, min(len(outs), 2))
+    kinds = [compute] * states
     if op in _PLACES:
         kinds[1] = int64 if wide else int32
     codes = tuple(y.dtype.code for y in outs)
@@ -128,10 +129,11 @@ def _run(deal: Callable[[Runtime, Problem], Engine], rt: Runtime, op: str, probl
     )  # fmt: skip
     if cut > 1:
         wg = min(64, engine.WG)
+        lanes = 16 if rt.info.kind == "cpu" and wg == 1 else 1
         chunk = 1 if wg > 1 else _chunk(rt, n, n * cut)
         rt.launch(
             "reduce", "combine", (-(-n // chunk) * wg,), *partial, *outs, u, n, cut, chunk, group=(wg,),
-            **defines, engine="combine", WG=wg, W=1, span=1, partial=False, flat=False, outs=codes,
+            **defines, engine="combine", WG=wg, W=lanes, span=1, partial=False, flat=False, outs=codes,
         )  # fmt: skip
 
 
@@ -147,11 +149,12 @@ def _chunk(rt: Runtime, units: int, elements: int) -> int:
     return max(1, min(fair, _ELEMENTS * units // max(elements, 1)))
 
 
-def _vector(rt: Runtime, problem: Problem) -> Engine:
+def _vector(rt: Runtime, problem: Problem, states: int) -> Engine:
     if problem.inner_reduced:
         return Engine("vector", 1, 1, 1, 8192, 128)
-    # wide blocks are read nearly in the order of memory
-    return Engine("lanes", 1, 128 if problem.inner < 2048 else 1024, 1, 8192, 128)
+    # wide blocks are read nearly in the order of memory; what is known of their columns stays in cache
+    wide = 1024 if states == 1 else 512
+    return Engine("lanes", 1, 128 if problem.inner < 2048 else wide, 1, 8192, 128)
 
 
 def shared(info: DeviceInfo, length: int) -> tuple[int, int]:
@@ -160,12 +163,12 @@ def shared(info: DeviceInfo, length: int) -> tuple[int, int]:
     return wg, min(wg, 16) if length <= 16 else wg
 
 
-def _group(rt: Runtime, problem: Problem) -> Engine:
+def _group(rt: Runtime, problem: Problem, states: int) -> Engine:
     wg, span = shared(rt.info, problem.length)
     return Engine("group", wg, 1, span, 4096, 1024 * wg // span)
 
 
-def _serial(rt: Runtime, problem: Problem) -> Engine:
+def _serial(rt: Runtime, problem: Problem, states: int) -> Engine:
     return Engine("lanes", rt.wg, 1, 1, 64, 1 << 16)
 
 
