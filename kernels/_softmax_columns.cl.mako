@@ -3,11 +3,12 @@
  * Computes  what softmax does, column by column of (n, inner)
  *           kernel: engine columns, a block of `per` vectors of 16 columns at a time, row after row; maximum and sum are found in
  *           one visit of 8 rows in registers, and the rows read once more for the result
+ *           cached: softmax and log_softmax of blocks that stay in the second-level cache: maximum, sum and result in a visit each
  *           short: 16 rows of a few elements at a time, a row per lane
  * Layout    as in softmax. The last vector of a block ends where the columns end, over some of the one before; alone it has
  *           lanes to spare
  * Defines   none of its own: arguments of the defs, and what softmax.cl.mako declares before
- * Tunables  W (columns there is room for); per and chunk (arguments)
+ * Tunables  W (columns there is room for); STASH (elements of a block, cached); per and chunk (arguments)
  * Launch    group (1), for CPUs; grid ceil(blocks / chunk)
  * Notes     byte floor: operands once where a block stays in cache until its second visit, else twice; result once. Rows lie in
  *           pages of their own, where no cache reads ahead by itself
@@ -62,6 +63,70 @@ ${visit(1, op, dtype, arrays)}\
         }
     }
 }
+</%def>\
+## One exponential for each element: it waits for its sum in `stash`, while the next block is fetched.
+<%def name="cached(op, dtype, ctype, out, pointers, W, STASH)">\
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void columns(${pointers}, const index_t outer, const index_t n, const index_t inner, const index_t per, const index_t chunk)
+{
+    const index_t vectors = (inner + 15) / 16, blocks = (vectors + per - 1) / per;
+    const index_t from = (index_t)get_global_id(0) * chunk, to = min(from + chunk, outer * blocks);
+    T top[${W // 16}], s[${W // 16}];
+% if op == "softmax":
+    ${ctype} stash[${STASH}];
+% endif
+    for (index_t q = from; q < to; ++q) {
+        const index_t first = q % blocks * per;
+        const int width = (int)min(per, vectors - first);
+        const index_t at = q / blocks * n * inner + first * 16;
+        const index_t r = min(q + 1, to - 1), next = r / blocks * n * inner + r % blocks * per * 16;
+        const index_t m = width > 1 ? 16 : inner - first * 16, end = width > 1 ? inner - first * 16 - 16 : 0;
+        for (int k = 0; k < width; ++k) {
+            top[k] = (T)(-INFINITY);
+            s[k] = (T)(0);
+        }
+        index_t i;
+${rows(largest, dtype)}
+${rows(summed, dtype, op)}
+        for (int k = 0; k < width; ++k)
+            s[k] = settle(s[k]);
+${rows(written, dtype, op, out)}
+    }
+}
+</%def>\
+## The rows of a block, a few at a time and then one by one, and its vectors.
+<%def name="rows(visit, *more)">\
+        i = 0;
+% for step, count in ((f"i + {ROWS} <= n", ROWS), ("i < n", 1)):
+        for (; ${step}; i += ${count})
+            for (int k = 0; k < width; ++k) {
+                const index_t c = min((index_t)k * 16, end), j = at + i * inner + c;
+${visit(count, *more)}\
+            }
+% endfor
+</%def>\
+<%def name="largest(count, dtype)">\
+                T above = top[k];
+% for r in range(count):
+                above = larger(some_${dtype}(p_x + j + ${r} * inner, m, 0), above);
+% endfor
+                top[k] = above;
+</%def>\
+<%def name="summed(count, dtype, op)">\
+% for r in range(count):
+                const T e${r} = term(some_${dtype}(p_x + j + ${r} * inner, m, 0), top[k]);
+                FETCH(p_x + next + (i + ${r}) * inner + c);
+%   if op == "softmax":
+                vstore16(e${r}, (i + ${r}) * width + k, stash);
+%   endif
+% endfor
+                s[k] += ${" + ".join(f"e{r}" for r in range(count))};
+</%def>\
+<%def name="written(count, dtype, op, out)">\
+% for r in range(count):
+<%  value = f"vload16((i + {r}) * width + k, stash) * s[k]" if op == "softmax" else f"last(some_{dtype}(p_x + j + {r} * inner, m, 0), top[k], s[k])" %>\
+                put_${dtype}(p_${out} + j + ${r} * inner, m, ${value});
+% endfor
 </%def>\
 ## Take `rows` rows of vector k into the maximum and the sum; while that is -inf, nothing is added.
 <%def name="visit(rows, op, dtype, arrays)">\

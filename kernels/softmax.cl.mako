@@ -12,7 +12,7 @@
  *                   columns a work-item per block of columns, or per 16 rows if `short` (CPUs)
  *                   lanes   a work-item per column
  *           stash   where exponentials wait for their sum (vector): "own" memory, of STASH elements, twice; "result", which
- *                   would round half types; "" nowhere, they are computed twice
+ *                   would round half types; "" nowhere, they are computed twice. columns: not "" where blocks stay in cache
  *           streamed  (vector, columns) whether the result is stored past the caches
  * Tunables  WG; span (a power of two); W (columns there is room for); chunk (an argument: rows, columns or blocks of a work-item)
  * Launch    vector, lanes, columns: grid ceil(rows, columns or blocks / chunk).   group: WG / span rows per group; work-items
@@ -26,6 +26,7 @@
 <%namespace name="narrow" file="_narrow.cl.mako"/>
 <%namespace name="past" file="_stream.cl.mako"/>
 <%namespace name="vector" file="_vector.cl.mako"/>
+<%namespace name="lanes" file="_lanes.cl.mako"/>
 <%namespace name="exponent" file="_exp.cl.mako"/>
 <%namespace name="columns" file="_softmax_columns.cl.mako"/>
 <%
@@ -266,7 +267,14 @@ ${reduce.group("own", "scratch", "merge(a, b)", WG, "state", span)}
 % endif
 }
 % elif engine == "columns":
-${columns.short(op, T, arrays, out, pointers) if short else columns.kernel(op, dtype, T, arrays, out, pointers, W)}
+%   if short:
+${columns.short(op, T, arrays, out, pointers)}
+%   elif stash:
+${lanes.fetch()}
+${columns.cached(op, dtype, T, out, pointers, W, STASH)}
+%   else:
+${columns.kernel(op, dtype, T, arrays, out, pointers, W)}
+%   endif
 % else:
 __kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
 void lanes(${pointers}, const index_t outer, const index_t n, const index_t inner, const index_t chunk)

@@ -18,6 +18,7 @@ from .streaming import streams
 
 _STASH = 8192  # elements of a row that a work-item of a CPU has room for; two stay in its second-level cache
 _WIDTH = 512  # columns of a block: rows are read in runs, and few enough of them stay in cache
+_BLOCK = 16384  # elements of a block of columns: with the next one and its exponentials they stay in that cache
 _SHORT = 16  # elements of a row of which the last vector would be most
 _HELD = 16  # elements of a row that a work-item keeps in registers
 Deal = tuple[Shape, Shape, Shape, dict[str, Any]]  # grid, group, sizes for the kernel, defines
@@ -82,9 +83,13 @@ def _columns(rt: Runtime, op: str, problem: Problem, kind: DType) -> Deal:
     vectors = -(-inner // 16)
     fair = -(-outer * vectors // (4 * rt.info.compute_units))
     per = max(1, min(_WIDTH // 16, max(fair, 4), vectors))
+    cached = n <= _BLOCK // 32 and not op.endswith("_grad")
+    if cached:
+        per = min(per, _BLOCK // (16 * n))
     blocks = outer * -(-vectors // per)
-    chunk = _chunk(rt, blocks, 16 * n * per)
+    chunk = _chunk(rt, blocks, n * per if cached else 16 * n * per)
     defines = _defines(op, problem, kind, engine="columns", WG=1, W=_WIDTH,
+                       stash="own" if cached else "", STASH=_BLOCK if cached else _STASH,
                        streamed=streams(rt.info, Spec(problem, kind)))  # fmt: skip
     return (-(-blocks // chunk),), (1,), (outer, n, inner, per, chunk), defines
 
