@@ -4,6 +4,7 @@
  *           kernel: engine columns, a block of `per` vectors of 16 columns at a time, row after row; maximum and sum are found in
  *           one visit of 8 rows in registers, and the rows read once more for the result
  *           cached: softmax and log_softmax of blocks that stay in the second-level cache: maximum, sum and result in a visit each
+ *           spread: the last of the sweeps, which writes
  *           short: 16 rows of a few elements at a time, a row per lane
  * Layout    as in softmax. The last vector of a block ends where the columns end, over some of the one before; alone it has
  *           lanes to spare
@@ -127,6 +128,30 @@ ${visit(count, *more)}\
 <%  value = f"vload16((i + {r}) * width + k, stash) * s[k]" if op == "softmax" else f"last(some_{dtype}(p_x + j + {r} * inner, m, 0), top[k], s[k])" %>\
                 put_${dtype}(p_${out} + j + ${r} * inner, m, ${value});
 % endfor
+</%def>\
+## The results of `per` rows, of all columns W at a time, from what reduce knows of these; the rows read last come first.
+<%def name="spread(op, dtype, ctype, out, pointers, W)">\
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void spread(${pointers}, __global const acc *restrict tops, __global const acc *restrict sums, const index_t outer, const index_t n,
+            const index_t inner, const index_t per)
+{
+    const index_t parts = (n + per - 1) / per, part = outer * parts - 1 - (index_t)get_global_id(0);
+    const index_t from = part % parts * per, to = min(from + per, n), o = part / parts * inner;
+    T s[${W // 16}];
+    for (index_t first = 0; first < inner; first += ${W}) {
+        const index_t left = inner - first;
+        for (index_t c = 0; c < min(left, (index_t)${W}); c += 16)
+            s[c / 16] = settle(some_acc(sums + o + first + c, left - c));
+        for (index_t i = from; i < to; ++i) {
+            const index_t at = o * n + i * inner + first;
+            for (index_t c = 0; c < min(left, (index_t)${W}); c += 16) {
+                const T x = some_${dtype}(p_x + at + c, left - c, 0), top = some_acc(tops + o + first + c, left - c);
+                FETCH(p_x + at + inner + c);
+                put_${dtype}(p_${out} + at + c, left - c, last(x, top, s[c / 16]));
+            }
+        }
+    }
+}
 </%def>\
 ## Take `rows` rows of vector k into the maximum and the sum; while that is -inf, nothing is added.
 <%def name="visit(rows, op, dtype, arrays)">\

@@ -32,7 +32,7 @@
     ctype = {"f64": "double", "f32": "float", "i64": "long", "i32": "int"}[compute]
     least, most = ("-INFINITY", "INFINITY") if floating else (ctype.upper() + "_MIN", ctype.upper() + "_MAX")
     larger, smaller = ("((a > b) | (a != a)) ? a : b", "((a < b) | (a != a)) ? a : b") if floating else ("max(a, b)", "min(a, b)")
-    kind = {"max": "arg", "min": "arg", "argmax": "arg", "argmin": "arg", "std": "var"}.get(op, op)
+    kind = {"max": "arg", "min": "arg", "argmax": "arg", "argmin": "arg", "std": "var", "shares": "logsumexp"}.get(op, op)
     two = kind in ("var", "logsumexp", "arg") or (kind in ("prod", "amax", "amin") and states > 1)
     down = op in ("min", "argmin")
 
@@ -72,7 +72,7 @@
         "prod": [f"s.b > 0 ? {'(isfinite(s.a) ? 0 : NAN)' if floating else 0} : s.a", "s.a", "s.b"] if two else ["s.a"], "amax": [f"s.{m}" for m in members], "amin": [f"s.{m}" for m in members],
         "mean": ["s.a / u"], "norm2": ["sqrt(s.a)"], "normp": [f"pow(s.a, 1 / u)"], "max": ["s.a", "s.b"],
         "min": ["s.a", "s.b"], "argmax": ["s.b"], "argmin": ["s.b"], "var": ["s.b / u", "s.a"],
-        "std": ["sqrt(s.b / u)", "s.a"], "logsumexp": ["fabs(s.a) == INFINITY ? s.a : s.a + log(s.b)"],
+        "std": ["sqrt(s.b / u)", "s.a"], "shares": ["s.a", "s.b"], "logsumexp": ["fabs(s.a) == INFINITY ? s.a : s.a + log(s.b)"],
     }
     results = [f"s.{m}" for m in members] if partial else RESULTS.get(op, ["s.a"])
     axes = [f"{p}{d}" for d in range(kept) for p in ("kn", "ks")] + [f"{p}{d}" for d in range(reduced) for p in ("rn", "rs")]

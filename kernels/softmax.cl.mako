@@ -10,10 +10,11 @@
  *                   group   inner is 1: `span` work-items per row. held > 0: each keeps that many elements in
  *                           registers; else rows are read twice, maximum and sum found in one visit
  *                   columns a work-item per block of columns, or per 16 rows if `short` (CPUs)
+ *                   spread  a work-item per `per` rows of all columns, whose maxima and sums reduce has found (CPUs)
  *                   lanes   a work-item per column
  *           stash   where exponentials wait for their sum (vector): "own" memory, of STASH elements, twice; "result", which
  *                   would round half types; "" nowhere, they are computed twice. columns: not "" where blocks stay in cache
- *           streamed  (vector, columns) whether the result is stored past the caches
+ *           streamed  (vector, columns, spread) whether the result is stored past the caches
  * Tunables  WG; span (a power of two); W (columns there is room for); chunk (an argument: rows, columns or blocks of a work-item)
  * Launch    vector, lanes, columns: grid ceil(rows, columns or blocks / chunk).   group: WG / span rows per group; work-items
  *           past the last row compute it again and store nothing, for all must reach the barriers
@@ -35,7 +36,7 @@
     arrays = ["g", "y"] if grad else ["x"]
     out = "dx" if grad else "y"
     # t: what is summed; last: the result; s: the sum after it went through `settle`
-    exp = "exp_below" if engine in ("columns", "vector") else "exp"
+    exp = "exp_below" if engine in ("columns", "spread", "vector") else "exp"
     TERM = {"softmax": f"{exp}(x - top)", "log_softmax": f"{exp}(x - top)", "softmax_grad": "g * y", "log_softmax_grad": "g"}[op]
     LAST = {"softmax": f"{exp}(x - top) * s", "log_softmax": "x - top - s", "softmax_grad": "y * (g - s)",
             "log_softmax_grad": "g - exp(y) * s"}[op]
@@ -54,7 +55,7 @@ static ${t} last${v}(${operands}, const ${t} top, const ${t} s) { return ${LAST}
 static ${t} larger${v}(const ${t} a, const ${t} b) { return ${larger}; }
 static ${t} settle${v}(const ${t} s) { return ${SETTLE}; }
 </%def>
-% if engine == "columns":
+% if engine in ("columns", "spread"):
 ${vector.types(T, 16)}
 ${vector.load(dtype, T, 16)}
 ${vector.store(dtype, T, 16, streamed)}
@@ -266,6 +267,12 @@ ${reduce.group("own", "scratch", "merge(a, b)", WG, "state", span)}
             RESULT(at + k, last(${given("", "at + k")}, top, s));
 % endif
 }
+% elif engine == "spread":
+${lanes.fetch()}
+<%  acc_code = "f64" if dtype == "f64" else "f32" %>\
+${vector.load(acc_code, T, 16) if acc_code != dtype else ""}
+#define some_acc(p, m) some_${acc_code}(p, m, 1)
+${columns.spread(op, dtype, T, out, pointers, W)}
 % elif engine == "columns":
 %   if short:
 ${columns.short(op, T, arrays, out, pointers)}

@@ -18,7 +18,7 @@ from .runtime import WIDE, Buffer, Runtime
 
 _SUMS = ("sum", "mean", "prod")  # of integers: kept in int64
 _PLACES = ("max", "min", "argmax", "argmin")  # keep where the extreme is
-_STATES = dict.fromkeys((*_PLACES, "logsumexp"), 2) | dict.fromkeys(("var", "std"), 3)
+_STATES = dict.fromkeys((*_PLACES, "logsumexp", "shares"), 2) | dict.fromkeys(("var", "std"), 3)
 _ELEMENTS = 1 << 16  # that a work-item of a CPU reads: some ten microseconds
 _PLANS = 4096  # remembered; a plan is small, and shapes repeat
 
@@ -161,6 +161,11 @@ def shared(info: DeviceInfo, length: int) -> tuple[int, int]:
     """(work-group size, work-items per row) for rows of `length` elements: three classes, few kernels."""
     wg = min(256 if length >= 1024 else 64, 1 << info.shared_group.bit_length() - 1)
     return wg, min(wg, 16) if length <= 16 else wg
+
+
+def shares(rt: Runtime, x: Buffer, tops: Buffer, sums: Buffer, shape: Shape) -> None:
+    """The largest of x, seen as (outer, n, inner), along n and the sum of exp(x - largest), on CPUs."""
+    _run(_vector, rt, "shares", merged(shape, (1,)), x, (tops, sums), 1)
 
 
 def _group(rt: Runtime, problem: Problem, states: int) -> Engine:

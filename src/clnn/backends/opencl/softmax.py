@@ -7,18 +7,19 @@ from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
-from ...dtypes import DType
+from ...dtypes import DType, accumulator
 from ...shapes import Shape, Spec
 from .algorithms import Algorithm, always, choose
 from .discovery import DeviceInfo
 from .plan import planned
-from .reduce import shared
+from .reduce import shared, shares
 from .runtime import WIDE, Buffer, Runtime
 from .streaming import streams
 
 _STASH = 8192  # elements of a row that a work-item of a CPU has room for; two stay in its second-level cache
 _WIDTH = 512  # columns of a block: rows are read in runs, and few enough of them stay in cache
 _BLOCK = 16384  # elements of a block of columns: with the next one and its exponentials they stay in that cache
+_PART = 1 << 18  # elements whose results a work-item writes
 _SHORT = 16  # elements of a row of which the last vector would be most
 _HELD = 16  # elements of a row that a work-item keeps in registers
 Deal = tuple[Shape, Shape, Shape, dict[str, Any]]  # grid, group, sizes for the kernel, defines
@@ -94,6 +95,31 @@ def _columns(rt: Runtime, op: str, problem: Problem, kind: DType) -> Deal:
     return (-(-blocks // chunk),), (1,), (outer, n, inner, per, chunk), defines
 
 
+def _sweeps(rt: Runtime, op: str, problem: Problem, arrays: tuple[Buffer, ...]) -> None:
+    """Maxima and sums of all columns in the order of memory, then the results."""
+    x, y = arrays
+    outer, n, inner = problem
+    tops, sums = (rt.empty(Spec((outer, inner), accumulator(x.dtype))) for _ in range(2))
+    shares(rt, x, tops, sums, problem)
+    rows = min(max(1, _PART // inner), -(-outer * n // (4 * rt.info.compute_units)))
+    defines = _defines(
+        op, problem, x.dtype, engine="spread", WG=1, W=2 * _WIDTH, streamed=streams(rt.info, y.spec)
+    )
+    rt.launch(
+        "softmax",
+        "spread",
+        (outer * -(-n // rows),),
+        x,
+        y,
+        tops,
+        sums,
+        *problem,
+        rows,
+        group=(1,),
+        **defines,
+    )
+
+
 def _group(rt: Runtime, op: str, problem: Problem, kind: DType) -> Deal:
     wg, span = shared(rt.info, problem.n)
     held = 1 << (-(-problem.n // span) - 1).bit_length()
@@ -124,6 +150,12 @@ def _is_cpu(problem: Problem, info: DeviceInfo) -> bool:
     return info.kind == "cpu"
 
 
+def _is_deep(problem: Problem, info: DeviceInfo) -> bool:
+    """Columns of which no cache of a core holds enough for runs of memory."""
+    deep = problem.n > _BLOCK // 32 and problem.inner >= 256
+    return deep and problem.n * problem.inner >= 1 << 17 and info.kind == "cpu"
+
+
 def _is_row(problem: Problem, info: DeviceInfo) -> bool:
     return problem.inner == 1 and problem.n > 1
 
@@ -131,6 +163,7 @@ def _is_row(problem: Problem, info: DeviceInfo) -> bool:
 _NAMES = ("softmax", "log_softmax", "softmax_grad", "log_softmax_grad")
 ALGORITHMS = {
     op: [
+        *([] if op.endswith("_grad") else [Algorithm("sweeps", _is_deep, _sweeps)]),
         Algorithm("vector", _is_cpu, partial(_run, _vector)),  # 16 or more lanes of one work-item
         Algorithm("group", _is_row, partial(_run, _group)),  # work-items share a row
         Algorithm("serial", always, partial(_run, _serial)),  # a work-item per row or column
