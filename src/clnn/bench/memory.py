@@ -33,8 +33,7 @@ def cases(quick: bool = False) -> list[Case]:
         _case("reductions", "sum over columns", (rows,), lambda lib, a: lib.m.sum(a, 0),
               4.0 * prod(rows)),
         _case("reductions", "amax over columns", (rows,), lambda lib, a: lib.m.amax(a, 0), 4.0 * prod(rows)),
-        # the variance and the mean are two passes over what no cache holds
-        _case("reductions", "var_mean over rows", (rows,), lambda lib, a: lib.m.var_mean(a, 1)[0], 8.0 * prod(rows)),
+        _case("reductions", "var_mean over rows", (rows,), lambda lib, a: lib.m.var_mean(a, 1)[0], 4.0 * prod(rows)),
         _case("reductions", "logsumexp over columns", (rows,), lambda lib, a: lib.m.logsumexp(a, 0), 4.0 * prod(rows)),
         _case("reductions", "softmax", (rows,), lambda lib, a: lib.f.softmax(a, dim=-1),
               8.0 * prod(rows)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from ..autograd import T, apply, no_grad
+from ..autograd import T, apply, is_grad_enabled, no_grad
 from ..dtypes import Number, accumulator, float32
 from ..errors import SettingError
 from ..op import Op
@@ -45,13 +45,13 @@ def std(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool 
 def var_mean(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool = False, *,
              correction: Number | None = None) -> tuple[T, T]:  # fmt: skip
     """(var, mean) over the same axes."""
-    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
+    return _and_mean("var", VAR, input, dim, unbiased, keepdim, correction)
 
 
 def std_mean(input: T, dim: Axes = None, unbiased: bool | None = None, keepdim: bool = False, *,
              correction: Number | None = None) -> tuple[T, T]:  # fmt: skip
     """(std, mean) over the same axes."""
-    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
+    return _and_mean("std", STD, input, dim, unbiased, keepdim, correction)
 
 
 def logsumexp(input: T, dim: Axes = None, keepdim: bool = False) -> T:
@@ -96,6 +96,16 @@ def _scaled_norm(x: Any, p: float, axes: Shape, keepdim: bool) -> Any:
         scale = where(logical_and(isfinite(most), ne(most, 0)), most, 1.0)
     found = mul(apply(NORM, div(wide, scale), p=p, axes=axes, keepdim=True), scale)
     return cast(found if keepdim else reshape(found, reduced(x.shape, axes, False)), x.dtype)
+
+
+def _and_mean(
+    name: str, op: Op, x: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: Any
+) -> tuple[Any, Any]:
+    """What the op knows of the mean is no result to differentiate, nor a mean of nothing."""
+    spread, centre = _moments(name, op, x, dim, unbiased, keepdim, correction)
+    if 0 in x.shape or (is_grad_enabled() and x.requires_grad):
+        return spread, mean(x, dim, keepdim)
+    return spread, cast(centre, spread.dtype)
 
 
 def _moments(
