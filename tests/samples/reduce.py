@@ -35,6 +35,10 @@ SPECIAL = [
     [2.0, INF, INF, -1.0],
     [-0.0, 0.0, -0.0, 0.0],
 ]
+# a column of 21 rows for each of them and its order of rows: vectors of columns, and a few beside
+WIDE = [
+    [SPECIAL[c % 5][(r + c) % 4] if r > c // 5 else 0.5 * c for c in range(19)] for r in range(21)
+]
 TIES = [[1.0, 3.0, 3.0, 2.0, 3.0], [0.0] * 5, [-1.0, -1.0, -2.0, 5.0, 5.0]]
 ZEROS = [[1.5, 0.0, 2.0, -3.0], [0.0, 2.0, 0.0, 4.0], [1.0, 2.0, 3.0, -4.0], [0.0, 0.0, 0.0, 0.0]]
 ONE_AXIS = (
@@ -120,6 +124,8 @@ SAMPLES = [
     *[sample(f, T(3, 4), T(4)) for f in ("max", "min")],
     *[sample(f, T(values=SPECIAL, grad=False), dim=d) for f in ("sum", "mean", "amax", "amin", "max", "argmin", "any", "all", "norm", "prod") for d in (0, 1)],
     *[sample("logsumexp", T(values=SPECIAL), dim=d, numeric_grad=False) for d in (0, 1)],
+    *[sample(f, T(values=WIDE, grad=False), dim=0) for f in ("logsumexp", "amax", "amin", "max", "argmin", "prod")],
+    *[sample(f, T(37, 50), dim=0) for f in ("argmax", "var", "std", "logsumexp", "prod")],
     *_each("any", _one_axis(SHAPES), 0, 2, "int32"),
     *_each("all", SOME[:3] + SOME[4:6], 0, 2, "int32"),
     *[s for shape, d in EVERY for s in _each("var", [(shape, d)], oracle=_quiet("var"), rtol=1e-4, numeric_grad=shape not in ((), (2, 1, 4)))],
@@ -127,7 +133,7 @@ SAMPLES = [
     *[sample(f, T(4, 9), dim=1, correction=c, oracle=_quiet(f), numeric_grad=False) for f in ("var", "std") for c in (0, 2.5, 9)],
     *[sample(f, T(4, 9), dim=1, correction=12, oracle=_quiet(f), numeric_grad=False) for f in ("var", "std")],
     *[sample(f, T(4, 5), 1, False) for f in ("var", "std")],
-    *[sample(f, T(4, 5), dim=0) for f in ("var_mean", "std_mean")],
+    *[sample(f, T(4, 5, grad=g), dim=0) for f in ("var_mean", "std_mean") for g in (True, False)],
     sample("var", T(50_000, low=10_000, high=10_001, grad=False), rtol=2e-3),
     sample("var", T(700, 3, low=10_000, high=10_001, grad=False), dim=0, rtol=2e-3),
     sample("std", T(values=[[3.0, 3.0, 3.0], [1.0, 2.0, 4.0]]), dim=1, numeric_grad=False),
