@@ -9,15 +9,15 @@
  * Tunables  rows (an argument: rows of y that a work-item makes)
  * Launch    group (1), for CPUs; grid ceil(count / rows)
  * Notes     a row of x is reduced along its windows once, for all rows of y that it is in; columns beyond it are masked
- *           where windows reach them. Rows at the ends of x, and of half types, are copied between columns that change nothing first:
- *           their vectors would leave x. Vectors of y reach into the next row, which is written later
+ *           where windows reach them. Rows at the ends of x, and of half types, are copied between columns that change
+ *           nothing first: their vectors would leave x. Vectors of y reach into the next row, which is written later
  * Source    textbook: the maximum of a rectangle is that of the maxima of its rows
  */
 <%namespace name="vector" file="_vector.cl.mako"/>
 <%
     base, whole = ("double", "long") if dtype == "f64" else ("float", "int")
     (KH, KW), (SH, SW) = K, S
-    LEFT, ROOM = 16, MOST + 2 * V
+    LEFT, ROOM = 16, MOST // V + 2
     iota = ", ".join(map(str, range(V)))
 
     def tap(j):
@@ -59,9 +59,10 @@ void max_pool(__global const real *restrict x, ${"__global int *restrict at, " i
 {
     const index_t first = (index_t)get_global_id(0) * rows, last = min(first + rows, count);
     const I lane = (I)(${iota});
-    ${base} line[${LEFT + MOST + V * max(SW, 2) + 4 * V}], reduced[${KH * ROOM}];
+    ${base} line[${LEFT + MOST + V * max(SW, 2) + 4 * V}];
+    T reduced[${KH * ROOM}]; /* PoCL stores a vector to an array of numbers in three pieces, and whoever loads it waits for them */
 % if indices:
-    ${whole} column[${KH * ROOM}];
+    I column[${KH * ROOM}];
 % endif
     for (int w = 0; w < ${LEFT}; w += ${V})
         vstore${V}((T)(-INFINITY), 0, line + w);
@@ -97,16 +98,16 @@ ${along_row(f"line + {LEFT} - PW", False)}
         }
         for (int o = 0; o < OW; o += ${V}) {
             const index_t i = r * OW + o;
-            T best = vload${V}(0, reduced + begin % ${KH} * ${ROOM} + o);
+            T best = reduced[begin % ${KH} * ${ROOM} + o / ${V}];
 % if indices:
-            I where = vload${V}(0, column + begin % ${KH} * ${ROOM} + o) + begin * W;
+            I where = column[begin % ${KH} * ${ROOM} + o / ${V}] + begin * W;
 % endif
             for (int h = begin + 1; h < end; ++h) {
-                const T v = vload${V}(0, reduced + h % ${KH} * ${ROOM} + o);
+                const T v = reduced[h % ${KH} * ${ROOM} + o / ${V}];
 % if indices:
                 const I take = (v > best) | (v != v);
                 best = take ? v : best;
-                where = take ? vload${V}(0, column + h % ${KH} * ${ROOM} + o) + h * W : where;
+                where = take ? column[h % ${KH} * ${ROOM} + o / ${V}] + h * W : where;
 % else:
                 best = larger(best, v);
 % endif
@@ -140,9 +141,9 @@ ${maximum(False, True)}\
 ${maximum(True, False)}\
 % endif
 % if indices:
-                vstore${V}(where, 0, column + ring + o);
+                column[ring + o / ${V}] = where;
 % endif
-                vstore${V}(best, 0, reduced + ring + o);
+                reduced[ring + o / ${V}] = best;
             }\
 </%def>
 
