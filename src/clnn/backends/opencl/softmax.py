@@ -105,19 +105,8 @@ def _sweeps(rt: Runtime, op: str, problem: Problem, arrays: tuple[Buffer, ...]) 
     defines = _defines(
         op, problem, x.dtype, engine="spread", WG=1, W=2 * _WIDTH, streamed=streams(rt.info, y.spec)
     )
-    rt.launch(
-        "softmax",
-        "spread",
-        (outer * -(-n // rows),),
-        x,
-        y,
-        tops,
-        sums,
-        *problem,
-        rows,
-        group=(1,),
-        **defines,
-    )
+    rt.launch("softmax", "spread", (outer * -(-n // rows),), x, y, tops, sums, *problem, rows,
+              group=(1,), **defines)  # fmt: skip
 
 
 def _group(rt: Runtime, op: str, problem: Problem, kind: DType) -> Deal:
