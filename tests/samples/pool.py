@@ -20,6 +20,14 @@ SLIDING = [
     ((0, 3, 4, 4), {"kernel_size": 2}),
     ((1, 70, 3, 33), {"kernel_size": (1, 2), "stride": ()}),
 ]
+# planes enough that work-items own some: rows shorter than a vector, windows that share rows, and rows in no window
+OWNED = [
+    ((3, 4, 9, 11), {"kernel_size": 3, "stride": 2, "padding": 1}),
+    ((2, 5, 9, 5), {"kernel_size": (4, 3), "stride": 2, "padding": 1}),
+    ((2, 4, 7, 6), {"kernel_size": 3, "stride": 1, "padding": 1}),
+    ((1, 9, 11, 21), {"kernel_size": 2, "stride": 4, "ceil_mode": True}),
+    ((1, 8, 12, 19), {"kernel_size": 3, "stride": 2, "padding": 1, "dilation": 2}),
+]
 DILATED = [
     ((2, 2, 9, 12), {"kernel_size": 3, "stride": 2, "padding": 1, "dilation": 2}),
     (
@@ -59,7 +67,7 @@ def functional(name):
 
 
 SAMPLES = [
-    *[sample("max_pool2d", T(*x), numeric_grad=False, **s) for x, s in SLIDING + DILATED],
+    *[sample("max_pool2d", T(*x), numeric_grad=False, **s) for x, s in OWNED + SLIDING + DILATED],
     *[sample("max_pool2d", T(*x), numeric_grad=False, return_indices=True, oracle=functional("max_pool2d"), **s) for x, s in SLIDING[1:7] + DILATED],
     *[sample("max_pool2d", T(2, 3, 7, 9, dtype=d), 3, 2, 1, return_indices=True, oracle=functional("max_pool2d"), numeric_grad=False) for d in HALVES],
     *[sample("max_pool2d", T(values=TIES), k, 1, return_indices=True, oracle=functional("max_pool2d"), numeric_grad=False) for k in (1, 2, 3)],

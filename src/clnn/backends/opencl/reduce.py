@@ -130,7 +130,7 @@ def _run(deal: Callable[[Runtime, Problem, int], Engine], rt: Runtime, op: str, 
     if cut > 1:
         wg = min(64, engine.WG)
         lanes = 16 if rt.info.kind == "cpu" and wg == 1 else 1
-        chunk = 1 if wg > 1 else _chunk(rt, n, n * cut)
+        chunk = 1 if wg > 1 else _rounded(_chunk(rt, n, n * cut), lanes)
         rt.launch(
             "reduce", "combine", (-(-n // chunk) * wg,), *partial, *outs, u, n, cut, chunk, group=(wg,),
             **defines, engine="combine", WG=wg, W=lanes, span=1, partial=False, flat=False, outs=codes,
