@@ -134,7 +134,7 @@ ${piece(kind, rows, "", "T", "I", "B", "(B)", "(T)LOAD(p, {})", "{}[l]", "{1}[l]
 % if kind == "var":
                     const ${t} known = ${firsts}${f" * (T){1 / rows}" if rows > 1 else ""}, d = known - old;
                     const ${t} here = ${seconds};
-                    ${put.format("old + d * share", "a")};
+                    ${put.format(f"toward{v}(old, known, ({t})(share))", "a")};
                     ${put.format("before + (here + d * d * (seen * share))", "b")};
 % else:
                     const ${t} new = join${v}(old, ${firsts}), known = shift${v}(new);

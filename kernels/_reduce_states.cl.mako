@@ -30,7 +30,7 @@ static state${suffix} merge${suffix}(const state${suffix} s, const state${suffix
 {
 % if kind == "var":
     const ${t} n = s.n + t.n, share = n > 0 ? t.n / n : (${t})(0), d = t.a - s.a;
-    const state${suffix} both = {s.a + d * share, s.b + t.b + d * d * s.n * share, n};
+    const state${suffix} both = {toward${suffix}(s.a, t.a, share), s.b + t.b + d * d * s.n * share, n};
 % elif kind == "logsumexp":
     const ${t} a = join${suffix}(s.a, t.a);
     const state${suffix} both = {a, s.b * ${exp}(s.a - shift${suffix}(a)) + t.b * ${exp}(t.a - shift${suffix}(a))};

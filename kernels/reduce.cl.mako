@@ -100,6 +100,14 @@ static ${t} shift${suffix}(const ${t} a) { return ${f"a == -INFINITY ? ({t})(0) 
 static ${r} second${suffix}(const ${t} x, const ${t} a, const ${i} at) { return ${second(t)}; }
 static ${r} join2${suffix}(const ${r} a, const ${r} b) { return ${combine2}; }
 % endif
+% if kind == "var":
+/* A mean on its way to another, by a share of the distance; where that is infinite, both are in the sum. */
+static ${t} toward${suffix}(const ${t} a, const ${t} to, const ${t} share)
+{
+    const ${t} d = to - a;
+    return d - d == 0 ? a + d * share : a + to;
+}
+% endif
 </%def>
 ${functions("", "T", "I", "R")}
 ${known.states("", "T", "I", "B", "R", kind, two, members, down, mask, index)}
