@@ -86,6 +86,7 @@ ERRORS = [
     *[bad(f, T(2, 3), T(2, dtype="int64"), T(2), error=ShapeError, match=rf"{f}: expected a weight of shape \(3,\), got \(2,\)") for f in ("cross_entropy", "nll_loss")],
     *[bad(f, T(2, 3), T(2, dtype="int64"), T(3, dtype="float64"), error=DTypeError, match=f"{f}: expected a weight of dtype float32, got float64") for f in ("cross_entropy", "nll_loss")],
     bad("nll_loss", T(), T(dtype="int64"), error=ShapeError, match=r"nll_loss: expected an input of shape \(N, C, ...\) or \(C,\), got \(\)"),
+    bad("cross_entropy", T(2, 3, dtype="int64"), T(2, 3), label_smoothing=0.1, error=DTypeError, match="cross_entropy: expected a floating dtype, got int64"),
     bad("cross_entropy", T(2, 3), T(2, 3, dtype="int64"), error=DTypeError, match="cross_entropy: expected probabilities of a floating dtype"),
     bad("cross_entropy", T(2, 3), T(2, 3), ignore_index=1, error=SettingError, match="cross_entropy: expected no ignore_index for a target of probabilities, got 1"),
     bad("cross_entropy", T(2, 3), T(2, dtype="int64"), label_smoothing=1.5, error=SettingError, match=r"cross_entropy: expected label_smoothing in \[0, 1\], got 1.5"),

@@ -135,6 +135,7 @@ SAMPLES = [
     *[s for shape, d in EVERY for s in _each("var", [(shape, d)], oracle=_quiet("var"), rtol=1e-4, numeric_grad=shape not in ((), (2, 1, 4)))],
     *_each("std", SOME[1:], oracle=_quiet("std"), rtol=1e-4),
     *[sample(f, T(4, 9), dim=1, correction=c, oracle=_quiet(f), numeric_grad=False) for f in ("var", "std") for c in (0, 2.5, 9)],
+    *[sample(f, T(0, 3, grad=False), dim=d, correction=-1, oracle=_quiet(f)) for f in ("var", "std") for d in (None, 0)],
     *[sample(f, T(4, 9), dim=1, correction=12, oracle=_quiet(f), numeric_grad=False) for f in ("var", "std")],
     *[sample(f, T(4, 5), 1, False) for f in ("var", "std")],
     *[sample(f, T(4, 5, grad=g), dim=0) for f in ("var_mean", "std_mean") for g in (True, False)],

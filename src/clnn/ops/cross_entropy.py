@@ -66,10 +66,10 @@ def _soft_cross_entropy(
 ) -> Any:
     """Cross-entropy with a target of probabilities."""
     name = "cross_entropy"
+    check_floating(name, input.dtype)
     if not target.dtype.is_floating_point:
         raise DTypeError(f"{name}: expected probabilities of a floating dtype in a target of input's shape, "
                          f"got {target.dtype}")  # fmt: skip
-
     axis = 1 if input.ndim > 1 else 0
     classes = input.shape[axis]
     if weight is not None:

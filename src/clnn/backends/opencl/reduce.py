@@ -219,7 +219,8 @@ def _moment_op(op: str) -> Callable[..., None]:
     def launch(
         rt: Runtime, x: Buffer, *outs: Buffer, axes: Shape, keepdim: bool, correction: float
     ) -> None:
-        reduce(rt, op, x, *outs, axes=axes, u=max(0.0, merged(x.shape, axes).length - correction))
+        n = merged(x.shape, axes).length
+        reduce(rt, op, x, *outs, axes=axes, u=max(0.0, n - correction) if n else 0.0)
 
     return launch
 

@@ -165,7 +165,7 @@ def _moments(x: Any, axes: Shape, keepdim: bool, correction: float) -> tuple[Any
     n = np.float64(np.prod([x.shape[a] for a in axes]))
     mean = wide.sum(axis=axes, keepdims=True) / n
     total = np.square(wide - mean).sum(axis=axes, keepdims=keepdim)
-    return total / np.maximum(n - correction, 0), _saved(mean.reshape(total.shape), x)
+    return total / (np.maximum(n - correction, 0) if n else 0), _saved(mean.reshape(total.shape), x)
 
 
 @implements("var")
