@@ -11,6 +11,7 @@
  *           GEMM for Fermi GPUs", 2010 (registers as the second buffer)
  */
 <%namespace name="narrow" file="_narrow.cl.mako"/>\
+<%namespace name="lanes" file="_lanes.cl.mako"/>\
 ## Vectors of 4 in memory: addresses are multiples of 4 elements.
 <%def name="types()">\
 typedef ${"double4" if dtype == "f64" else "float4"} acc4;
@@ -20,11 +21,7 @@ typedef ${"double4" if dtype == "f64" else "float4"} acc4;
 % elif dtype == "bf16":
 #define LOAD4(p, i) as_float4(convert_uint4(*(__global const ushort4 *)((p) + (i))) << 16)
 /* Four at once: rounded one by one, 64 results want more registers than Intel's GPUs have. */
-static ushort4 to_bf16_4(const float4 v)
-{
-    const uint4 u = as_uint4(v);
-    return convert_ushort4(isnan(v) ? (u >> 16) | 0x40u : (u + 0x7fffu + (u >> 16 & 1u)) >> 16);
-}
+${lanes.bf16("to_bf16_4", 4)}\
 #define STORE4(p, i, v) (*(__global ushort4 *)((p) + (i)) = to_bf16_4(v))
 % else:
 #define LOAD4(p, i) (*(__global const acc4 *)((p) + (i)))

@@ -1,6 +1,7 @@
 /* lanes — loads and stores of V neighbouring elements of any dtype, for work-items of CPUs.
  *
  * Computes  io: loadv_<code>(p, i), p[i .. i + V) as `base`V, and storev_<code>(p, i, v), rounded to nearest even
+ *           bf16: a function that rounds V floats to nearest even, as to_bf16 does one
  *           fetch: FETCH(p), a hint that memory is needed soon
  * Layout    no alignment beyond the element's
  * Defines   none of its own: code, base ("float", "double", "int" or "long": what is computed in) and V (2, 4, 8,
@@ -8,6 +9,13 @@
  * Notes     storev_b8 takes any vector, also what a comparison gives
  * Source    _prelude.cl.mako, whose scalar loads and stores these repeat for vectors
  */
+<%def name="bf16(name, V)">\
+static ushort${V} ${name}(const float${V} v)
+{
+    const uint${V} u = as_uint${V}(v);
+    return convert_ushort${V}(select((u + 0x7fffu + ((u >> 16) & 1u)) >> 16, (u >> 16) | 0x40u, isnan(v)));
+}
+</%def>\
 <%def name="io(code, base, V)">
 <%
     kinds = {"f64": "double", "i32": "int", "i64": "long", "u8": "uchar", "b8": "uchar"}
@@ -20,11 +28,7 @@
     }.get(code, (f"vload{V}(0, (p) + (i))", f"vstore{V}({v}, 0, (p) + (i))"))
 %>
 % if code == "bf16":
-static ushort${V} to_bf16_lanes(const float${V} v)
-{
-    const uint${V} u = as_uint${V}(v);
-    return convert_ushort${V}(select((u + 0x7fffu + ((u >> 16) & 1u)) >> 16, (u >> 16) | 0x40u, isnan(v)));
-}
+${bf16("to_bf16_lanes", V)}\
 % endif
 % if code == "f16":
 /* Through aligned private memory: PoCL's vload_half and vstore_half of vectors fault on odd addresses. */

@@ -12,6 +12,7 @@
  * Source    Harris, "Optimizing Parallel Reduction in CUDA", 2007 (sequential addressing)
  */
 
+<%namespace name="lanes" file="_lanes.cl.mako"/>\
 <%def name="scratch(name, type, WG)">
 % if WG > 1:
     __local ${type} ${name}[${WG}];
@@ -51,11 +52,7 @@ typedef ${"long" if ctype in ("double", "long") else "int"}16 IV;
 %>\
 #define VLOAD(p) ${load if same else f"convert_{ctype}16({load})"}
 % if dtype == "bf16":
-static ushort16 to_bf16_v(const float16 v)
-{
-    const uint16 u = as_uint16(v);
-    return convert_ushort16((v != v) ? ((u >> 16) | 0x40u) : ((u + 0x7fffu + ((u >> 16) & 1u)) >> 16));
-}
+${lanes.bf16("to_bf16_v", 16)}\
 % endif
 #define VSTORE(v, p) ${{"f16": "vstore_half16_rte(v, 0, (__global half *)(p))", "bf16": "vstore16(to_bf16_v(v), 0, p)"}.get(dtype, "vstore16(v, 0, p)")}
 </%def>

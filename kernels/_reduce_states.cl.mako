@@ -2,6 +2,7 @@
  *
  * Computes  typedef state {a, b, n}: the value of first and join (of variances the mean), of second and join2, and how many
  *           piece(a, b, r, m): the state of the m elements from r on;  merge(s, t): that of s followed by t
+ *           toward(a, to, share): a mean that others join, of variances
  * Layout    registers; with suffix _v every member is a vector of 16 neighbouring outputs
  * Defines   none of its own: arguments of the def. t, i, b, r: types of a value, its masks, a place, what second gives;
  *           kind, two, members, down as in reduce; mask, index: scalar types of masks of values and of places
@@ -10,6 +11,14 @@
  * Source    Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983
  *           Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018
  */
+<%def name="toward(suffix, t)">\
+/* A mean on its way to another, by a share of the distance; where that is infinite, both are in the sum. */
+static ${t} toward${suffix}(const ${t} a, const ${t} to, const ${t} share)
+{
+    const ${t} d = to - a;
+    return d - d == 0 ? a + d * share : a + to;
+}
+</%def>\
 <%def name="states(suffix, t, i, b, r, kind, two, members, down, mask, index)">
 <%
     def as_type(scalar, value):

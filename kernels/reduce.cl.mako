@@ -100,14 +100,7 @@ static ${t} shift${suffix}(const ${t} a) { return ${f"a == -INFINITY ? ({t})(0) 
 static ${r} second${suffix}(const ${t} x, const ${t} a, const ${i} at) { return ${second(t)}; }
 static ${r} join2${suffix}(const ${r} a, const ${r} b) { return ${combine2}; }
 % endif
-% if kind == "var":
-/* A mean on its way to another, by a share of the distance; where that is infinite, both are in the sum. */
-static ${t} toward${suffix}(const ${t} a, const ${t} to, const ${t} share)
-{
-    const ${t} d = to - a;
-    return d - d == 0 ? a + d * share : a + to;
-}
-% endif
+${known.toward(suffix, t) if kind == "var" else ""}\
 </%def>
 ${functions("", "T", "I", "R")}
 ${known.states("", "T", "I", "B", "R", kind, two, members, down, mask, index)}
@@ -376,7 +369,7 @@ void lanes(__global const real *restrict x, ${", ".join(arguments)})
             for (; t + 8 <= m; t += 8) {
 <%call expr="columns()" args="v">
 <%
-    x = [f"second{v}(ELEMENT{v}((t + {k}) * step + l), GET{v}(known), {f'(IV)((I)t + {k})' if v else f'(I)t + {k}'})" for k in range(8)]
+    x = [f"second{v}(ELEMENT{v}((t + {k}) * step + l), GET{v}(known), (I)t + {k})" for k in range(8)]
     while len(x) > 1:
         x = [f"join2{v}({a}, {b})" for a, b in zip(x[::2], x[1::2])]
 %>\
@@ -385,7 +378,7 @@ void lanes(__global const real *restrict x, ${", ".join(arguments)})
             }
             for (; t < m; ++t) {
 <%call expr="columns()" args="v">
-                    PUT${v}(b, join2${v}(GET${v}(b), second${v}(ELEMENT${v}(t * step + l), GET${v}(known), ${"(IV)((I)t)" if v else "(I)t"})));
+                    PUT${v}(b, join2${v}(GET${v}(b), second${v}(ELEMENT${v}(t * step + l), GET${v}(known), (I)t)));
 </%call>
             }
 <%call expr="columns()" args="v">
